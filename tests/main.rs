@@ -1,0 +1,1 @@
+//! Behaviour of many nodes, interoperation, the recordings of the original.
