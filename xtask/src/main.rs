@@ -1,2 +1,67 @@
-//! Placeholder.
-fn main() {}
+//! `cargo xtask`: the workspace's chores. Parses the command line; each command has its own file.
+//!
+//! Must not know any crate of ours: it works on their files and drives cargo.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program for developers")]
+
+mod ci;
+mod dist;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+/// The workspace's chores.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Everything a change must pass: formatting, tidy, clippy, tests, documentation
+    Ci,
+    /// Check the rules of the architecture: layers, sizes, no clocks or randomness in the core
+    Tidy,
+    /// Build the `khashmir` program and pack it, reproducibly, into dist/
+    Dist(dist::Options),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = Workspace::load().and_then(|workspace| match arguments.command {
+        Chore::Ci => ci::run(&workspace),
+        Chore::Tidy => tidy::run(&workspace),
+        Chore::Dist(options) => dist::run(&workspace, &options),
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn no_command_prints_the_help() {
+        let error = Arguments::try_parse_from(["xtask"]).err().expect("a command is required");
+        assert!(error.to_string().contains("Usage: cargo xtask"));
+    }
+}

@@ -1,5 +1,7 @@
 //! Ids, distances and compact contacts against the recordings of the original (`ids.json`).
 
+#![allow(clippy::unwrap_used, missing_docs)]
+
 use khashmir_recordings::{Value, bytes, load};
 use khashmir_types::{Contact, Id, IdRange};
 
