@@ -1,1 +1,70 @@
-//! Placeholder.
+//! The KRPC of the Khashmir DHT: bencoded queries and replies over UDP, byte for byte as the original's.
+//!
+//! Three things that can be used apart:
+//!
+//! - the codec: [`decode`], [`encode_query`], [`encode_reply`], [`encode_error`], and [`scan`], the strict
+//!   check that every datagram passes first;
+//! - [`Endpoint`], the calls of one node, without I/O: time and randomness come in as arguments, datagrams and
+//!   [`Event`]s go out as values;
+//! - [`Transport`], batches of datagrams: [`UdpTransport`], [`MemoryNetwork`], [`Lossy`].
+//!
+//! This crate knows nothing of routing tables, lookups or storage. Whatever a peer sends is counted, dropped or
+//! answered; it is never an error of ours.
+//!
+//! Two endpoints without a network, and one ping between them:
+//!
+//! ```
+//! use khashmir_krpc::{Endpoint, EndpointConfig, Event, Query, Reply};
+//! use khashmir_types::{Contact, Id, Time};
+//! use rand::{SeedableRng, rngs::ChaCha12Rng};
+//!
+//! let mut rng = ChaCha12Rng::seed_from_u64(1);
+//! let mut now = Time::from_secs(1_000_000);
+//! let alice = Contact::new(Id::random(&mut rng), "192.0.2.1:9977".parse()?);
+//! let bob = Contact::new(Id::random(&mut rng), "192.0.2.2:9977".parse()?);
+//! let mut asker = Endpoint::new(alice.id, EndpointConfig::default());
+//! let mut answerer = Endpoint::new(bob.id, EndpointConfig::default());
+//!
+//! let call = asker.call(bob, &Query::Ping, now, &mut rng)?;
+//! let query = asker.poll_transmit().expect("the query goes out at once");
+//! answerer.handle_datagram(alice.addr, &query.payload, now);
+//! let Some(Event::Query { reply_to, .. }) = answerer.poll_event() else { panic!("no query") };
+//! answerer.reply(&reply_to, &Reply::Ping);
+//!
+//! now += std::time::Duration::from_millis(20);
+//! let answer = answerer.poll_transmit().expect("the reply goes out at once");
+//! asker.handle_datagram(bob.addr, &answer.payload, now);
+//! let rtt = Some(std::time::Duration::from_millis(20));
+//! assert_eq!(asker.poll_event(), Some(Event::Answered { call, from: bob, reply: Reply::Ping, rtt }));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! `examples/call.rs` does the same over a socket.
+
+mod codec;
+mod endpoint;
+mod lossy;
+mod memory;
+mod message;
+mod method;
+mod scan;
+mod transaction;
+mod transport;
+mod udp;
+
+pub use codec::{
+    DecodeError, MAX_DATAGRAM, MAX_INCOMING, MAX_STORABLE, MalformedReply, Message, ReplyBody, ReplyTooLong,
+    decode, encode_error, encode_query, encode_reply, max_storable,
+};
+pub use endpoint::{
+    CallId, CallRefused, Callee, ConfigError, Counters, DropReason, Endpoint, EndpointConfig, Event, Failure,
+    MethodCounters, ReplyTo, Transmit,
+};
+pub use lossy::Lossy;
+pub use memory::{MemoryNetwork, MemoryTransport};
+pub use message::{ErrorCode, MAX_NODES_PER_REPLY, MAX_VALUE, Query, Refusal, Reply, Token};
+pub use method::Method;
+pub use scan::{MAX_DEPTH, MAX_VALUES, ScanError, scan};
+pub use transaction::TransactionId;
+pub use transport::{Datagram, MAX_BATCH, SendFailure, Transport};
+pub use udp::UdpTransport;

@@ -1,0 +1,47 @@
+//! `LookupConfig`: the limits of one action.
+
+use std::time::Duration;
+
+/// How wide, how long and how patient one action is. The defaults are the original's final values where
+/// it had them.
+///
+/// A `k`, `concurrency` or `max_in_flight` of 0 counts as 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LookupConfig {
+    /// How many of the closest nodes a lookup is after, and how many of them it returns (`K`). Default 8.
+    pub k: usize,
+    /// How many open questions hold up further ones (`CONCURRENT_REQS`; alpha in the Kademlia paper).
+    /// Default 8.
+    ///
+    /// An open question does not hold up others once it is slow, or, in a lookup, once k closer nodes are
+    /// known, so that what it asks for will hardly matter (leap-frogging).
+    pub concurrency: usize,
+    /// How many questions may be open at all. Default 16.
+    ///
+    /// Bounds leap-frogging: answers that always name closer nodes would otherwise multiply the open
+    /// questions by `concurrency` with every round trip. If equal to `concurrency`, there is none, and
+    /// nodes are asked in just the order of the original's first revision.
+    pub max_in_flight: usize,
+    /// How many questions one action may ask in all. Default 100: an honest lookup among ten million nodes
+    /// needs about 30; at the limit it ends with what is known.
+    pub max_queries: usize,
+    /// How long after its start an action ends with what is known. Default 60 s: six calls that time out
+    /// one after the other, which only a hostile or dead neighbourhood causes.
+    pub deadline: Duration,
+    /// How long an open question may hold up others. Default 2 s, after which a call is sent again: a node
+    /// that has not answered by then is dead more often than late.
+    pub slow_after: Duration,
+}
+
+impl Default for LookupConfig {
+    fn default() -> Self {
+        Self {
+            k: 8,
+            concurrency: 8,
+            max_in_flight: 16,
+            max_queries: 100,
+            deadline: Duration::from_secs(60),
+            slow_after: Duration::from_secs(2),
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! `FindNode`: the nodes closest to a target, with the tokens they give.
+
+use bytes::Bytes;
+use khashmir_types::{Contact, Id, Time};
+
+use crate::lookup::Lookup;
+use crate::{Action, Answer, Failure, LookupConfig, Question, Step, Tally};
+
+/// Finds the k nodes closest to a target that answer.
+///
+/// It asks the closest nodes it knows for closer ones until the k closest that have not failed have all
+/// answered (Kademlia, section 2.3). Nodes that fail give their place to others.
+#[derive(Clone, Debug)]
+pub struct FindNode {
+    target: Id,
+    k: usize,
+    lookup: Lookup<Option<Bytes>>,
+}
+
+/// What comes of a [`FindNode`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FindNodeOutcome {
+    /// What was looked for.
+    pub target: Id,
+    /// The closest nodes that answered, closest first; at most k. Never ourselves.
+    pub closest: Vec<ClosestNode>,
+    /// What was asked and what came back.
+    pub tally: Tally,
+    /// Did it end by its own rule, not by a limit on questions or time?
+    pub complete: bool,
+}
+
+/// A node close to a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClosestNode {
+    /// The node.
+    pub contact: Contact,
+    /// The token to store there with; `None` if it gave none.
+    pub token: Option<Bytes>,
+}
+
+impl FindNode {
+    /// Looks for `target` from the nodes in `start`. `own` is never asked nor found.
+    ///
+    /// Of the start nodes the closest `max_queries` are kept.
+    #[must_use]
+    pub fn new(
+        target: Id,
+        start: impl IntoIterator<Item = Contact>,
+        own: Id,
+        config: LookupConfig,
+        now: Time,
+    ) -> Self {
+        let mut lookup = Lookup::new(target, Question::FindNode { target }, own, config, now);
+        lookup.extend(start, 1);
+        Self { target, k: config.k.max(1), lookup }
+    }
+}
+
+impl Action for FindNode {
+    type Outcome = FindNodeOutcome;
+
+    fn poll(&mut self, now: Time) -> Step {
+        self.lookup.poll(now)
+    }
+
+    fn on_answer(&mut self, from: &Contact, answer: Answer, now: Time) {
+        match answer {
+            Answer::Nodes { nodes, token } => self.lookup.on_answer(from, nodes, token, now),
+            _ => self.lookup.on_failure(from, Failure::Invalid, now),
+        }
+    }
+
+    fn on_failure(&mut self, from: &Contact, failure: Failure, now: Time) {
+        self.lookup.on_failure(from, failure, now);
+    }
+
+    fn outcome(&self) -> FindNodeOutcome {
+        let closest = self.lookup.answered().take(self.k);
+        let closest = closest.map(|node| ClosestNode { contact: node.contact, token: node.note.clone() });
+        FindNodeOutcome {
+            target: self.target,
+            closest: closest.collect(),
+            tally: self.lookup.tally(),
+            complete: self.lookup.is_complete(),
+        }
+    }
+}
+
+impl FindNodeOutcome {
+    /// Is `own`, taken together with the nodes found, among the `count` closest to the target?
+    ///
+    /// A value is to be kept at the `count` closest nodes, and we may be one of them.
+    #[must_use]
+    pub fn is_among_closest(&self, own: &Id, count: usize) -> bool {
+        let distance = self.target.distance(own);
+        let closer = self.closest.iter().filter(|node| self.target.distance(&node.contact.id) < distance);
+        closer.count() < count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::fixtures::{OWN, START, TARGET, asked, node, node_at, nodes, plain};
+
+    fn search(start: &[u8], config: LookupConfig) -> FindNode {
+        FindNode::new(TARGET, nodes(start.iter().copied()), OWN, config, START)
+    }
+
+    fn naming(nodes: Vec<Contact>) -> Answer {
+        Answer::Nodes { nodes, token: None }
+    }
+
+    fn found(search: &FindNode) -> Vec<Contact> {
+        search.outcome().closest.iter().map(|node| node.contact).collect()
+    }
+
+    #[test]
+    fn nobody_to_ask_is_the_end() {
+        let mut search = search(&[], plain(4));
+        assert_eq!(search.poll(START), Step::Done);
+        assert!(search.outcome().complete && search.outcome().closest.is_empty());
+    }
+
+    #[test]
+    fn a_node_that_fails_gives_its_place_to_the_next() {
+        let mut search = search(&[1, 2, 3, 4], plain(8));
+        assert_eq!(asked(&mut search, START), nodes([1, 2, 3]));
+        search.on_failure(&node(2), Failure::Refused, START);
+        assert_eq!(asked(&mut search, START), nodes([4]));
+        for n in [1, 3, 4] {
+            search.on_answer(&node(n), naming(vec![]), START);
+        }
+        assert_eq!(search.poll(START), Step::Done);
+        assert_eq!(found(&search), nodes([1, 3, 4]));
+    }
+
+    #[test]
+    fn a_slow_node_holds_up_nobody() {
+        let mut search = search(&[1, 2], LookupConfig { max_in_flight: 2, ..plain(1) });
+        assert_eq!(asked(&mut search, START), nodes([1]));
+        let slow = START + Duration::from_secs(2);
+        assert_eq!(search.poll(START), Step::Wait(slow));
+        assert_eq!(asked(&mut search, slow), nodes([2]));
+    }
+
+    #[test]
+    fn a_question_beyond_the_closest_holds_up_nobody_but_is_in_flight() {
+        let config = LookupConfig { max_in_flight: 3, ..plain(2) };
+        let mut search = search(&[8, 9], config);
+        assert_eq!(asked(&mut search, START), nodes([8, 9]));
+        search.on_answer(&node(8), naming(nodes([1, 2, 3])), START);
+        // Two are open that hold up others, or three in all: the one to 9 holds up nobody any more.
+        assert_eq!(asked(&mut search, START), nodes([1, 2]));
+        search.on_answer(&node(1), naming(vec![]), START);
+        assert_eq!(asked(&mut search, START), nodes([3]));
+        search.on_answer(&node(2), naming(vec![]), START);
+        search.on_answer(&node(3), naming(vec![]), START);
+        assert_eq!(search.poll(START), Step::Done);
+        assert_eq!(search.outcome().tally.pending(), 1);
+    }
+
+    #[test]
+    fn the_deadline_ends_it_with_what_is_known() {
+        let mut search = search(&[1, 2], plain(2));
+        assert_eq!(asked(&mut search, START), nodes([1, 2]));
+        search.on_answer(&node(2), naming(vec![]), START);
+        let deadline = START + LookupConfig::default().deadline;
+        search.on_answer(&node(1), naming(vec![]), deadline);
+        assert_eq!(search.poll(deadline), Step::Done);
+        assert_eq!(found(&search), nodes([2]));
+        assert!(!search.outcome().complete);
+    }
+
+    #[test]
+    fn the_limit_on_questions_ends_it_with_what_is_known() {
+        let mut search = search(&[5], LookupConfig { max_queries: 2, ..plain(2) });
+        assert_eq!(asked(&mut search, START), nodes([5]));
+        search.on_answer(&node(5), naming(nodes([1, 2, 3])), START);
+        assert_eq!(asked(&mut search, START), nodes([1]));
+        search.on_answer(&node(1), naming(vec![]), START);
+        assert_eq!(search.poll(START), Step::Done);
+        assert_eq!(found(&search), nodes([1, 5]));
+        assert!(!search.outcome().complete);
+    }
+
+    #[test]
+    fn another_address_is_tried_when_the_first_fails() {
+        let mut search = search(&[4, 5], plain(2));
+        assert_eq!(asked(&mut search, START), nodes([4, 5]));
+        search.on_answer(&node(4), naming(vec![node_at(1, 99)]), START);
+        assert_eq!(asked(&mut search, START), [node_at(1, 99)]);
+        search.on_answer(&node(5), naming(nodes([1])), START);
+        assert_eq!(asked(&mut search, START), []);
+        search.on_failure(&node_at(1, 99), Failure::TimedOut, START);
+        assert_eq!(asked(&mut search, START), nodes([1]));
+    }
+
+    #[test]
+    fn an_answer_of_the_wrong_kind_is_a_failure() {
+        let mut search = search(&[1], plain(1));
+        assert_eq!(asked(&mut search, START), nodes([1]));
+        search.on_answer(&node(1), Answer::Stored, START);
+        assert_eq!(search.poll(START), Step::Done);
+        assert_eq!((found(&search), search.outcome().tally.invalid), (vec![], 1));
+    }
+
+    #[test]
+    fn hops_count_who_named_whom() {
+        let mut search = search(&[9], plain(1));
+        for n in [9, 5, 1] {
+            assert_eq!(asked(&mut search, START), nodes([n]));
+            search.on_answer(&node(n), naming(nodes(n.checked_sub(4))), START);
+        }
+        assert_eq!(search.poll(START), Step::Done);
+        assert_eq!(search.outcome().tally.hops, 3);
+    }
+
+    #[test]
+    fn we_are_close_if_few_are_closer() {
+        let closest = [1, 2, 4].map(|n| ClosestNode { contact: node(n), token: None });
+        let (target, tally) = (TARGET, Tally::default());
+        let outcome = FindNodeOutcome { target, closest: closest.into(), tally, complete: true };
+        assert!(outcome.is_among_closest(&node(3).id, 3));
+        assert!(!outcome.is_among_closest(&node(3).id, 2));
+        assert!(!outcome.is_among_closest(&node(3).id, 0));
+    }
+}

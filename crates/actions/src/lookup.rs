@@ -1,0 +1,104 @@
+//! `Lookup`: the walk towards a target that `FindNode` and `FindValue` share (Kademlia, section 2.3).
+//!
+//! Ends when the k closest nodes that have not failed have all answered.
+
+use khashmir_types::{Contact, Id, Time};
+
+use crate::run::{End, Run};
+use crate::shortlist::{Candidate, State};
+use crate::{Ask, Failure, LookupConfig, Question, Step, Tally};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Lookup<T> {
+    own: Id,
+    k: usize,
+    question: Question,
+    run: Run<T>,
+}
+
+impl<T: Default> Lookup<T> {
+    pub(crate) fn new(target: Id, question: Question, own: Id, config: LookupConfig, now: Time) -> Self {
+        Self { own, k: config.k.max(1), question, run: Run::new(target, config, now) }
+    }
+
+    /// Adds nodes that somebody at `hop - 1` named. Our own id is skipped.
+    pub(crate) fn extend(&mut self, nodes: impl IntoIterator<Item = Contact>, hop: usize) {
+        let others = nodes.into_iter().filter(|contact| contact.id != self.own);
+        self.run.extend(others.map(|contact| (contact, T::default())), hop);
+    }
+
+    /// Takes in the answer of a node: the nodes it names, and what to note of itself.
+    pub(crate) fn on_answer(&mut self, from: &Contact, nodes: Vec<Contact>, note: T, now: Time) {
+        let Some(candidate) = self.run.on_answer(from, now) else { return };
+        candidate.note = note;
+        let hop = candidate.hop + 1;
+        self.extend(first_of_each(nodes, NAMED_PER_K.saturating_mul(self.k)), hop);
+    }
+
+    pub(crate) fn on_failure(&mut self, from: &Contact, failure: Failure, now: Time) {
+        self.run.on_failure(from, failure, now);
+    }
+
+    pub(crate) fn poll(&mut self, now: Time) -> Step {
+        if self.run.is_over(now) {
+            return Step::Done;
+        }
+        if self.has_heard_closest(|_| true) {
+            return self.run.finish(End::Complete);
+        }
+        if self.run.queries_left() == 0 && self.has_heard_closest(|state| state != State::New) {
+            return self.run.finish(End::CutShort);
+        }
+        let Some(index) = self.next(now) else { return self.run.wait(now) };
+        let contact = self.run.ask(index, now).contact;
+        Step::Ask(Ask { contact, question: self.question.clone() })
+    }
+
+    /// The nodes that have answered, closest first.
+    pub(crate) fn answered(&self) -> impl Iterator<Item = &Candidate<T>> {
+        self.run.list().answered()
+    }
+
+    pub(crate) fn tally(&self) -> Tally {
+        self.run.tally()
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        self.run.is_complete()
+    }
+
+    /// Have the k closest that are in a state that `matters`, and have not failed, answered?
+    fn has_heard_closest(&self, matters: impl Fn(State) -> bool) -> bool {
+        let live = self.run.list().live().filter(|(_, candidate)| matters(candidate.state));
+        live.take(self.k).all(|(_, candidate)| candidate.state == State::Answered)
+    }
+
+    /// The place of the node to ask next, if one is to be asked now. Open questions beyond the k closest
+    /// hold up nobody.
+    fn next(&self, now: Time) -> Option<usize> {
+        let list = self.run.list();
+        let mut closest = list.live().take(self.k);
+        let holding = closest.clone().filter(|(_, candidate)| self.run.is_fresh(candidate, now)).count();
+        if !self.run.has_room(holding) {
+            return None;
+        }
+        closest.find(|(_, candidate)| list.is_askable(candidate)).map(|(index, _)| index)
+    }
+}
+
+/// How many times k contacts are read of one answer. Honest ones hold k at most; the rest is room for
+/// others' larger k, and a liar gains little from it.
+const NAMED_PER_K: usize = 2;
+
+/// The first `limit` contacts, without those whose id came before: no single answer fills the places for
+/// the other addresses of a node.
+fn first_of_each(mut nodes: Vec<Contact>, limit: usize) -> Vec<Contact> {
+    nodes.truncate(limit);
+    let mut first: Vec<Contact> = Vec::with_capacity(nodes.len());
+    for contact in nodes {
+        if !first.iter().any(|earlier| earlier.id == contact.id) {
+            first.push(contact);
+        }
+    }
+    first
+}

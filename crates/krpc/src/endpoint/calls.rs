@@ -1,0 +1,115 @@
+//! `Calls`: the calls of an endpoint that have not ended, queued or in flight.
+//!
+//! Keeps its indexes in step; must not decide when anything is sent, resent or given up.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use khashmir_types::Time;
+
+use super::event::{CallId, Callee};
+use crate::{Method, TransactionId};
+
+/// A query of ours and what is known of its fate.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) callee: Callee,
+    pub(super) method: Method,
+    pub(super) transaction: TransactionId,
+    pub(super) payload: Bytes,
+    /// `None` while it is queued.
+    pub(super) flight: Option<Flight>,
+}
+
+/// A call that was sent at least once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Flight {
+    /// When it was first sent.
+    pub(super) since: Time,
+    /// How often it was sent.
+    pub(super) sendings: u32,
+    /// When to send it again or to give it up.
+    pub(super) deadline: Time,
+}
+
+/// Owns no memory while it is empty: a simulation holds a million endpoints, nearly all of them idle.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    all: BTreeMap<CallId, Call>,
+    /// Not yet sent, first come first served.
+    queued: BTreeSet<CallId>,
+    /// In flight, by when something must be done.
+    deadlines: BTreeSet<(Time, CallId)>,
+    /// In flight, by what an answer must show.
+    by_answer: HashMap<(SocketAddr, TransactionId), CallId>,
+}
+
+impl Calls {
+    pub(super) fn enqueue(&mut self, id: CallId, call: Call) {
+        self.all.insert(id, call);
+        self.queued.insert(id);
+    }
+
+    /// Takes the next call out of the queue; it must be launched.
+    pub(super) fn dequeue(&mut self) -> Option<CallId> {
+        self.queued.pop_first()
+    }
+
+    /// Notes that a call was sent, for the first time or again.
+    pub(super) fn launch(&mut self, id: CallId, flight: Flight) -> Option<&Call> {
+        let call = self.all.get_mut(&id)?;
+        if let Some(before) = call.flight.replace(flight) {
+            self.deadlines.remove(&(before.deadline, id));
+        }
+        self.deadlines.insert((flight.deadline, id));
+        self.by_answer.insert((call.callee.addr, call.transaction), id);
+        Some(call)
+    }
+
+    pub(super) fn remove(&mut self, id: CallId) -> Option<Call> {
+        let call = self.all.remove(&id)?;
+        self.queued.remove(&id);
+        if let Some(flight) = call.flight {
+            self.deadlines.remove(&(flight.deadline, id));
+            self.by_answer.remove(&(call.callee.addr, call.transaction));
+        }
+        if self.all.is_empty() {
+            *self = Self::default();
+        }
+        Some(call)
+    }
+
+    /// The call that an answer from `addr` with this transaction id belongs to.
+    pub(super) fn answered_by(&self, addr: SocketAddr, transaction: TransactionId) -> Option<CallId> {
+        self.by_answer.get(&(addr, transaction)).copied()
+    }
+
+    /// The first call whose deadline is not after `now`.
+    pub(super) fn due(&self, now: Time) -> Option<(CallId, Flight)> {
+        let (_, id) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now)?;
+        Some((*id, self.all.get(id)?.flight?))
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        self.deadlines.first().map(|(deadline, _)| *deadline)
+    }
+
+    /// The calls in flight to `addr`, oldest first.
+    pub(super) fn in_flight_to(&self, addr: SocketAddr) -> Vec<CallId> {
+        let to_addr = |call: &Call| call.flight.is_some() && call.callee.addr == addr;
+        self.all.iter().filter(|(_, call)| to_addr(call)).map(|(id, _)| *id).collect()
+    }
+
+    pub(super) fn first(&self) -> Option<CallId> {
+        self.all.first_key_value().map(|(id, _)| *id)
+    }
+
+    pub(super) fn queued(&self) -> usize {
+        self.queued.len()
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.deadlines.len()
+    }
+}

@@ -1,0 +1,363 @@
+//! `Endpoint`: one node's calls in flight and the queries put to it, without I/O.
+//!
+//! Knows addresses, transactions and time; must not know what a query is for, or which node is worth asking.
+
+mod calls;
+mod config;
+mod counters;
+mod event;
+mod limits;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use khashmir_types::{Contact, Id, Time};
+use rand::Rng;
+use tracing::trace;
+
+pub use config::{ConfigError, EndpointConfig};
+pub use counters::{Counters, DropReason, MethodCounters};
+pub use event::{CallId, CallRefused, Callee, Event, Failure, ReplyTo, Transmit};
+
+use crate::codec::{MAX_DATAGRAM, Message, ReplyBody, decode, encode_error, encode_query, encode_reply};
+use crate::message::{ErrorCode, Query, Refusal, Reply};
+use crate::{Method, TransactionId};
+use calls::{Call, Calls, Flight};
+use limits::{Answers, Pace};
+
+/// The KRPC of one node: asks, matches answers to questions, and passes on what others ask.
+///
+/// It does no I/O. The rule of use: hand in one input ([`handle_datagram`](Self::handle_datagram),
+/// [`handle_timeout`](Self::handle_timeout), [`handle_send_error`](Self::handle_send_error) or any call),
+/// drain [`poll_transmit`](Self::poll_transmit) and [`poll_event`](Self::poll_event) until both are `None`,
+/// then sleep until [`poll_timeout`](Self::poll_timeout) or the next datagram.
+///
+/// A call ends exactly once, with [`Event::Answered`] or [`Event::Failed`], unless it was cancelled. Equal
+/// inputs give equal outputs.
+///
+/// The queues of transmits and events have no limit of their own. They stay short if the rule is kept: a
+/// datagram adds at most one answer and one event, and calls are limited by [`EndpointConfig`].
+#[derive(Debug)]
+pub struct Endpoint {
+    own_id: Id,
+    config: EndpointConfig,
+    calls: Calls,
+    next_call: u64,
+    pace: Pace,
+    answers: Answers,
+    transmits: VecDeque<Transmit>,
+    events: VecDeque<Event>,
+    counters: Counters,
+    stopped: bool,
+}
+
+impl Endpoint {
+    /// The endpoint of the node `own_id`.
+    ///
+    /// # Panics
+    /// If `config` does not pass [`EndpointConfig::validate`]: whoever takes it from outside asks that first.
+    #[must_use]
+    pub fn new(own_id: Id, config: EndpointConfig) -> Self {
+        config.validate().expect("the caller has validated the configuration");
+        Self {
+            own_id,
+            pace: Pace::new(&config),
+            answers: Answers::new(&config),
+            config,
+            calls: Calls::default(),
+            next_call: 0,
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+            counters: Counters::default(),
+            stopped: false,
+        }
+    }
+
+    /// Asks `callee`. The query goes out at once, or when fewer than
+    /// [`max_outstanding`](EndpointConfig::max_outstanding) calls are in flight and the pace allows it, in the
+    /// order of calling; its timeout counts from then.
+    ///
+    /// # Errors
+    /// If the queue is full, the query fits no datagram, or the endpoint was stopped.
+    pub fn call(
+        &mut self,
+        callee: impl Into<Callee>,
+        query: &Query,
+        now: Time,
+        rng: &mut impl Rng,
+    ) -> Result<CallId, CallRefused> {
+        if self.stopped {
+            return Err(CallRefused::Stopped);
+        }
+        self.dispatch(now);
+        if self.calls.queued() >= self.config.max_queued {
+            return Err(CallRefused::QueueFull);
+        }
+        let transaction = TransactionId::random(rng);
+        let payload = encode_query(&transaction, &self.own_id, query);
+        if payload.len() > MAX_DATAGRAM {
+            return Err(CallRefused::TooLong { found: payload.len(), limit: MAX_DATAGRAM });
+        }
+        let id = CallId(self.next_call);
+        self.next_call += 1;
+        let (callee, method) = (callee.into(), query.method());
+        self.calls.enqueue(id, Call { callee, method, transaction, payload, flight: None });
+        self.dispatch(now);
+        Ok(id)
+    }
+
+    /// Forgets a call: no event will follow, and an answer is dropped. Does nothing if it has ended.
+    pub fn cancel(&mut self, call: CallId) {
+        self.calls.remove(call);
+    }
+
+    /// Takes a datagram that was received from `from`.
+    pub fn handle_datagram(&mut self, from: SocketAddr, datagram: &[u8], now: Time) {
+        self.counters.datagrams_in += 1;
+        self.counters.bytes_in += datagram.len() as u64;
+        if self.stopped {
+            return self.drop_datagram(from, DropReason::Stopped);
+        }
+        match decode(datagram) {
+            Ok(message) => self.handle_message(from, message, now),
+            Err(error) => {
+                trace!(%from, %error, "dropped");
+                self.counters.count_drop(error.into());
+            }
+        }
+        self.dispatch(now);
+    }
+
+    /// Does what is due: resends, gives up, sends what was queued. Harmless when nothing is.
+    pub fn handle_timeout(&mut self, now: Time) {
+        while let Some((id, flight)) = self.calls.due(now) {
+            if now >= flight.since + self.config.timeout {
+                self.fail(id, Failure::Timeout);
+            } else {
+                self.send(id, flight.since, flight.sendings + 1, now);
+            }
+        }
+        self.dispatch(now);
+    }
+
+    /// Takes note that the operating system refused a datagram to `to`: the calls in flight to it fail.
+    pub fn handle_send_error(&mut self, to: SocketAddr, now: Time) {
+        for id in self.calls.in_flight_to(to) {
+            self.fail(id, Failure::SendError);
+        }
+        self.dispatch(now);
+    }
+
+    /// Answers a query. `reply` must be to the method that was asked for.
+    ///
+    /// Of values, those are sent that fit the datagram; a reply that does not fit at all becomes error 206.
+    pub fn reply(&mut self, to: &ReplyTo, reply: &Reply) {
+        debug_assert_eq!(reply.method(), to.method, "a reply of another kind than the query");
+        if self.stopped {
+            return;
+        }
+        match encode_reply(&to.transaction, &self.own_id, reply) {
+            Ok(payload) => self.transmit(to.addr, payload),
+            Err(_) => self.reply_error(to, ErrorCode::ReplyTooLong),
+        }
+    }
+
+    /// Answers a query with an error.
+    pub fn reply_error(&mut self, to: &ReplyTo, code: ErrorCode) {
+        if !self.stopped {
+            self.refuse(to.addr, &to.transaction, Some(to.method), &code.into());
+        }
+    }
+
+    /// Ends all calls with [`Failure::Stopped`]. From now on nothing is asked and nothing answered; what waits
+    /// in [`poll_transmit`](Self::poll_transmit) may still be sent.
+    pub fn stop(&mut self) {
+        self.stopped = true;
+        while let Some(id) = self.calls.first() {
+            self.fail(id, Failure::Stopped);
+        }
+    }
+
+    /// The next datagram to send, if there is one.
+    #[must_use]
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        pop_or_release(&mut self.transmits)
+    }
+
+    /// The next event, if there is one. Events come in the order in which they happened.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        pop_or_release(&mut self.events)
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) should be called next, if nothing else happens; `None` for
+    /// never. May lie in the past, and may change with every input.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        let may_launch = self.calls.queued() > 0 && self.calls.in_flight() < self.config.max_outstanding;
+        let launch = may_launch.then(|| self.pace.ready_at());
+        launch.into_iter().chain(self.calls.next_deadline()).min()
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Our own id, which goes out with every query and reply.
+    #[must_use]
+    pub const fn own_id(&self) -> Id {
+        self.own_id
+    }
+
+    /// Calls that have not ended: in flight or queued.
+    #[must_use]
+    pub fn open_calls(&self) -> usize {
+        self.calls.in_flight() + self.calls.queued()
+    }
+
+    fn handle_message(&mut self, from: SocketAddr, message: Message, now: Time) {
+        match message {
+            Message::Query { transaction, sender, query } => {
+                let reply_to = ReplyTo { addr: from, transaction, method: query.method() };
+                if self.admits_query(from, Some(query.method()), now) {
+                    self.events.push_back(Event::Query { from, sender, query, reply_to });
+                }
+            }
+            Message::Refused { transaction, method, refusal } => {
+                if self.admits_query(from, method, now) {
+                    self.refuse(from, &transaction, method, &refusal);
+                }
+            }
+            Message::Reply { transaction, body } => match self.calls.answered_by(from, transaction) {
+                Some(id) => self.settle(id, body, now),
+                None => self.drop_datagram(from, DropReason::Unexpected),
+            },
+            Message::Error { transaction, code, text } => match self.calls.answered_by(from, transaction) {
+                Some(id) => self.fail(id, Failure::Error { code, text }),
+                None => self.drop_datagram(from, DropReason::Unexpected),
+            },
+            Message::UnknownType { transaction } => match self.calls.answered_by(from, transaction) {
+                Some(id) => self.fail(id, Failure::UnknownType),
+                None => self.drop_datagram(from, DropReason::UnknownType),
+            },
+        }
+    }
+
+    /// Counts a query, and says whether its sender may have an answer.
+    fn admits_query(&mut self, from: SocketAddr, method: Option<Method>, now: Time) -> bool {
+        match method {
+            Some(method) => self.counters.of_mut(method).received += 1,
+            None => self.counters.unknown += 1,
+        }
+        let admitted = self.answers.admits(from.ip(), now);
+        if !admitted {
+            self.drop_datagram(from, DropReason::TooManyQueries);
+        }
+        admitted
+    }
+
+    /// Ends a call with the reply it got.
+    fn settle(&mut self, id: CallId, body: ReplyBody, now: Time) {
+        let Some(call) = self.calls.remove(id) else { return };
+        let (found, reply) = match body.read(call.method) {
+            Ok((found, _)) if !self.may_answer(call.callee, found) => {
+                return self.report_failure(id, &call, Failure::WrongId { found });
+            }
+            Ok(answer) => answer,
+            Err(_) => return self.report_failure(id, &call, Failure::Malformed),
+        };
+        self.counters.of_mut(call.method).answered += 1;
+        let from = Contact::new(found, call.callee.addr);
+        let only_sending = call.flight.filter(|flight| flight.sendings == 1);
+        let rtt = only_sending.map(|flight| now.since(flight.since));
+        self.events.push_back(Event::Answered { call: id, from, reply, rtt });
+    }
+
+    fn may_answer(&self, callee: Callee, found: Id) -> bool {
+        !found.is_null() && found != self.own_id && callee.id.is_none_or(|expected| expected == found)
+    }
+
+    fn fail(&mut self, id: CallId, cause: Failure) {
+        if let Some(call) = self.calls.remove(id) {
+            self.report_failure(id, &call, cause);
+        }
+    }
+
+    fn report_failure(&mut self, id: CallId, call: &Call, cause: Failure) {
+        let Call { callee, method, .. } = *call;
+        trace!(%callee, %method, %cause, "call failed");
+        self.counters.of_mut(method).failed += 1;
+        self.events.push_back(Event::Failed { call: id, callee, method, cause });
+    }
+
+    /// Sends queued calls as far as the limits allow.
+    fn dispatch(&mut self, now: Time) {
+        while self.calls.queued() > 0
+            && self.calls.in_flight() < self.config.max_outstanding
+            && self.pace.admits(now)
+        {
+            if let Some(id) = self.calls.dequeue() {
+                self.send(id, now, 1, now);
+            }
+        }
+    }
+
+    /// Sends a call for the `sendings`-th time, the first having been at `since`.
+    fn send(&mut self, id: CallId, since: Time, sendings: u32, now: Time) {
+        let wait = self.config.initial_delay.saturating_mul(1 << (sendings - 1).min(31));
+        let deadline = (now + wait).min(since + self.config.timeout);
+        let Some(call) = self.calls.launch(id, Flight { since, sendings, deadline }) else { return };
+        let (to, payload, method) = (call.callee.addr, call.payload.clone(), call.method);
+        let counters = self.counters.of_mut(method);
+        if sendings == 1 {
+            counters.sent += 1;
+        } else {
+            counters.resent += 1;
+        }
+        self.transmit(to, payload);
+    }
+
+    fn refuse(
+        &mut self,
+        to: SocketAddr,
+        transaction: &TransactionId,
+        method: Option<Method>,
+        refusal: &Refusal,
+    ) {
+        if let Some(method) = method {
+            self.counters.of_mut(method).refused += 1;
+        }
+        self.transmit(to, encode_error(transaction, refusal));
+    }
+
+    /// The one way out. Calls and the codec keep to [`MAX_DATAGRAM`]; should they fail to, silence is better.
+    fn transmit(&mut self, to: SocketAddr, payload: Bytes) {
+        debug_assert!(payload.len() <= MAX_DATAGRAM, "longer than a datagram may be");
+        if payload.len() > MAX_DATAGRAM {
+            return;
+        }
+        self.counters.datagrams_out += 1;
+        self.counters.bytes_out += payload.len() as u64;
+        self.transmits.push_back(Transmit { to, payload });
+    }
+
+    fn drop_datagram(&mut self, from: SocketAddr, reason: DropReason) {
+        trace!(%from, reason = reason.name(), "dropped");
+        self.counters.count_drop(reason);
+    }
+}
+
+/// The next element; an empty queue gives its memory back, since most endpoints of a simulation are idle.
+fn pop_or_release<T>(queue: &mut VecDeque<T>) -> Option<T> {
+    let next = queue.pop_front();
+    if next.is_none() {
+        *queue = VecDeque::new();
+    }
+    next
+}
+
+#[cfg(test)]
+mod tests;

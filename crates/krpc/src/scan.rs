@@ -1,0 +1,365 @@
+//! The strict check of bencode: one pass over the bytes before any decoder sees them.
+//!
+//! Knows the grammar and its limits; must not know messages. Does not recurse and does not allocate, so
+//! no input can cost more than a walk over its bytes.
+
+/// Containers that may be open at once. KRPC needs 3; 32 leaves room for extensions and bounds the
+/// recursion of whatever decodes the input afterwards.
+pub const MAX_DEPTH: usize = 32;
+
+/// Values in one input, containers included, keys not: what 2048 bytes can hold, as the shortest value has
+/// two. It bounds what a decoder allocates to some 64 KiB. More are refused.
+pub const MAX_VALUES: usize = 1024;
+
+/// Why bytes are not strict bencode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScanError {
+    /// The input ends inside a value, or a string claims more bytes than there are.
+    #[error("ends inside a value")]
+    Truncated,
+    /// Bytes follow the value.
+    #[error("bytes after the end")]
+    Trailing,
+    /// A byte that starts no value, or a dictionary key that is not a string.
+    #[error("unexpected byte")]
+    UnexpectedByte,
+    /// An integer that is not canonical (blanks, `+`, leading zeros, minus zero) or does not fit an `i64`.
+    #[error("bad integer")]
+    Integer,
+    /// A string length that is not canonical.
+    #[error("bad string length")]
+    Length,
+    /// Dictionary keys that are not strictly ascending; duplicates are a case of this.
+    #[error("keys are not strictly ascending")]
+    KeyOrder,
+    /// More than [`MAX_DEPTH`] containers within one another.
+    #[error("nested too deeply")]
+    TooDeep,
+    /// More than [`MAX_VALUES`] values.
+    #[error("too many values")]
+    TooManyValues,
+}
+
+/// Checks that `input` is exactly one strictly canonical bencoded value within the limits of this module.
+///
+/// Strict means that every value has one encoding: no leading zeros, no `-0`, dictionary keys strictly
+/// ascending, nothing after the end. The original's own types (`u` text, `t` date) are refused: it never
+/// sends them.
+///
+/// # Errors
+/// The first fault found, reading from the left.
+pub fn scan(input: &[u8]) -> Result<(), ScanError> {
+    let mut scanner = Scanner::new(input);
+    scanner.value()?;
+    while scanner.depth > 0 {
+        scanner.step()?;
+    }
+    if scanner.rest.is_empty() { Ok(()) } else { Err(ScanError::Trailing) }
+}
+
+/// What an open container expects next.
+#[derive(Clone, Copy)]
+enum Frame<'a> {
+    /// A list: an element or the end.
+    Element,
+    /// A dictionary: a key greater than `after`, or the end.
+    Key { after: Option<&'a [u8]> },
+    /// A dictionary: the value of `key`.
+    Value { key: &'a [u8] },
+}
+
+struct Scanner<'a> {
+    rest: &'a [u8],
+    frames: [Frame<'a>; MAX_DEPTH],
+    depth: usize,
+    values: usize,
+}
+
+impl<'a> Scanner<'a> {
+    fn new(input: &'a [u8]) -> Self {
+        Self { rest: input, frames: [Frame::Element; MAX_DEPTH], depth: 0, values: 0 }
+    }
+
+    /// Goes on in the innermost open container; there must be one.
+    fn step(&mut self) -> Result<(), ScanError> {
+        let top = self.depth - 1;
+        match self.frames[top] {
+            Frame::Element | Frame::Key { .. } if self.peek()? == b'e' => {
+                self.advance(1);
+                self.depth = top;
+                Ok(())
+            }
+            Frame::Element => self.value(),
+            Frame::Key { after } => {
+                let key = self.string()?;
+                if after.is_some_and(|after| after >= key) {
+                    return Err(ScanError::KeyOrder);
+                }
+                self.frames[top] = Frame::Value { key };
+                Ok(())
+            }
+            Frame::Value { key } => {
+                self.frames[top] = Frame::Key { after: Some(key) };
+                self.value()
+            }
+        }
+    }
+
+    /// Reads a string or an integer, or opens a container.
+    fn value(&mut self) -> Result<(), ScanError> {
+        self.values += 1;
+        if self.values > MAX_VALUES {
+            return Err(ScanError::TooManyValues);
+        }
+        match self.peek()? {
+            b'i' => self.integer(),
+            b'l' => self.open(Frame::Element),
+            b'd' => self.open(Frame::Key { after: None }),
+            _ => self.string().map(drop),
+        }
+    }
+
+    fn open(&mut self, frame: Frame<'a>) -> Result<(), ScanError> {
+        *self.frames.get_mut(self.depth).ok_or(ScanError::TooDeep)? = frame;
+        self.depth += 1;
+        self.advance(1);
+        Ok(())
+    }
+
+    fn integer(&mut self) -> Result<(), ScanError> {
+        self.advance(1);
+        let negative = self.peek()? == b'-';
+        self.advance(usize::from(negative));
+        let magnitude = self.number(b'e').map_err(|fault| fault.or(ScanError::Integer))?;
+        let largest = i64::MAX.unsigned_abs() + u64::from(negative);
+        if magnitude > largest || (negative && magnitude == 0) { Err(ScanError::Integer) } else { Ok(()) }
+    }
+
+    fn string(&mut self) -> Result<&'a [u8], ScanError> {
+        if !self.peek()?.is_ascii_digit() {
+            return Err(ScanError::UnexpectedByte);
+        }
+        let length = self.number(b':').map_err(|fault| fault.or(ScanError::Length))?;
+        let length = usize::try_from(length).map_err(|_| ScanError::Truncated)?;
+        let (string, rest) = self.rest.split_at_checked(length).ok_or(ScanError::Truncated)?;
+        self.rest = rest;
+        Ok(string)
+    }
+
+    /// Reads a canonical decimal number and the byte that ends it.
+    fn number(&mut self, end: u8) -> Result<u64, NumberFault> {
+        let digits = self.rest.iter().take(MAX_DIGITS + 1).take_while(|byte| byte.is_ascii_digit()).count();
+        let (digits, rest) = self.rest.split_at(digits);
+        let canonical = matches!(digits, [b'0'] | [b'1'..=b'9', ..]) && digits.len() <= MAX_DIGITS;
+        match rest.first() {
+            None if digits.is_empty() || canonical => return Err(NumberFault::Truncated),
+            Some(byte) if *byte == end && canonical => self.rest = &rest[1..],
+            _ => return Err(NumberFault::Malformed),
+        }
+        Ok(digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
+    }
+
+    fn peek(&self) -> Result<u8, ScanError> {
+        self.rest.first().copied().ok_or(ScanError::Truncated)
+    }
+
+    /// Skips `count` bytes that [`Self::peek`] has seen.
+    fn advance(&mut self, count: usize) {
+        self.rest = &self.rest[count..];
+    }
+}
+
+/// Digits of the largest `i64`. A number with as many fits a `u64`, one with more fits no `i64`.
+const MAX_DIGITS: usize = 19;
+
+enum NumberFault {
+    Truncated,
+    Malformed,
+}
+
+impl NumberFault {
+    /// This fault, where a malformed number is called `malformed`.
+    fn or(self, malformed: ScanError) -> ScanError {
+        match self {
+            Self::Truncated => ScanError::Truncated,
+            Self::Malformed => malformed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The definition the scan is checked against: bytes are strict if reading them carelessly and writing
+    /// what was read gives the same bytes.
+    #[derive(Clone, Debug)]
+    enum Model {
+        Bytes(Vec<u8>),
+        Int(i64),
+        List(Vec<Model>),
+        Dict(BTreeMap<Vec<u8>, Model>),
+    }
+
+    impl Model {
+        fn accepts(input: &[u8]) -> bool {
+            let mut rest = input;
+            Self::read(&mut rest, 0).is_some_and(|value| rest.is_empty() && value.written() == input)
+        }
+
+        fn read(rest: &mut &[u8], depth: usize) -> Option<Self> {
+            let first = *rest.first()?;
+            if matches!(first, b'l' | b'd') && depth == MAX_DEPTH {
+                return None;
+            }
+            match first {
+                b'i' => {
+                    let end = rest.iter().position(|byte| *byte == b'e')?;
+                    let number = std::str::from_utf8(&rest[1..end]).ok()?.parse().ok()?;
+                    *rest = &rest[end + 1..];
+                    Some(Self::Int(number))
+                }
+                b'l' => {
+                    *rest = &rest[1..];
+                    let mut list = Vec::new();
+                    while *rest.first()? != b'e' {
+                        list.push(Self::read(rest, depth + 1)?);
+                    }
+                    *rest = &rest[1..];
+                    Some(Self::List(list))
+                }
+                b'd' => {
+                    *rest = &rest[1..];
+                    let mut dict = BTreeMap::new();
+                    while *rest.first()? != b'e' {
+                        dict.insert(Self::read_bytes(rest)?, Self::read(rest, depth + 1)?);
+                    }
+                    *rest = &rest[1..];
+                    Some(Self::Dict(dict))
+                }
+                _ => Self::read_bytes(rest).map(Self::Bytes),
+            }
+        }
+
+        fn read_bytes(rest: &mut &[u8]) -> Option<Vec<u8>> {
+            let colon = rest.iter().position(|byte| *byte == b':')?;
+            let length: usize = std::str::from_utf8(&rest[..colon]).ok()?.parse().ok()?;
+            let bytes = rest.get(colon + 1..colon.checked_add(1)?.checked_add(length)?)?.to_vec();
+            *rest = &rest[colon + 1 + length..];
+            Some(bytes)
+        }
+
+        fn written(&self) -> Vec<u8> {
+            match self {
+                Self::Bytes(bytes) => [bytes.len().to_string().as_bytes(), b":", bytes].concat(),
+                Self::Int(number) => format!("i{number}e").into_bytes(),
+                Self::List(list) => {
+                    let elements: Vec<u8> = list.iter().flat_map(Self::written).collect();
+                    [b"l", &elements[..], b"e"].concat()
+                }
+                Self::Dict(dict) => {
+                    let entries = dict.iter().flat_map(|(key, value)| {
+                        [Self::Bytes(key.clone()).written(), value.written()].concat()
+                    });
+                    [b"d", &entries.collect::<Vec<u8>>()[..], b"e"].concat()
+                }
+            }
+        }
+    }
+
+    fn model() -> impl Strategy<Value = Model> {
+        let leaf = prop_oneof![
+            any::<i64>().prop_map(Model::Int),
+            proptest::collection::vec(any::<u8>(), 0..12).prop_map(Model::Bytes),
+        ];
+        leaf.prop_recursive(5, 40, 6, |inner| {
+            let key = proptest::collection::vec(any::<u8>(), 0..4);
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..6).prop_map(Model::List),
+                proptest::collection::btree_map(key, inner, 0..6).prop_map(Model::Dict),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_canonically_passes(value in model()) {
+            prop_assert_eq!(scan(&value.written()), Ok(()));
+        }
+
+        #[test]
+        fn agrees_with_the_definition_on_damaged_bencode(value in model(), at: prop::sample::Index, byte: u8) {
+            let mut input = value.written();
+            let at = at.index(input.len());
+            input[at] = byte;
+            prop_assert_eq!(scan(&input).is_ok(), Model::accepts(&input));
+            input.truncate(at);
+            prop_assert_eq!(scan(&input).is_ok(), Model::accepts(&input));
+        }
+
+        #[test]
+        fn agrees_with_the_definition_on_short_inputs(input in "[dlie0-3:a-]{0,9}") {
+            prop_assert_eq!(scan(input.as_bytes()).is_ok(), Model::accepts(input.as_bytes()));
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(input: Vec<u8>) {
+            prop_assert_eq!(scan(&input).is_ok(), Model::accepts(&input));
+        }
+    }
+
+    #[test]
+    fn each_fault_has_its_name() {
+        for (input, fault) in [
+            (&b""[..], ScanError::Truncated),
+            (b"i12", ScanError::Truncated),
+            (b"5:abc", ScanError::Truncated),
+            (b"d1:a", ScanError::Truncated),
+            (b"99999999999999999999:a", ScanError::Length),
+            (b"9999999999999999999:a", ScanError::Truncated),
+            (b"i1ei2e", ScanError::Trailing),
+            (b"u1:a", ScanError::UnexpectedByte),
+            (b"t2008-03-21T05:17:32e", ScanError::UnexpectedByte),
+            (b"di1ei2ee", ScanError::UnexpectedByte),
+            (b"d-4:", ScanError::UnexpectedByte),
+            (b"i-0e", ScanError::Integer),
+            (b"i03e", ScanError::Integer),
+            (b"i+5e", ScanError::Integer),
+            (b"ie", ScanError::Integer),
+            (b"i9223372036854775808e", ScanError::Integer),
+            (b"03:abc", ScanError::Length),
+            (b"1L:a", ScanError::Length),
+            (b"d1:b0:1:a0:e", ScanError::KeyOrder),
+            (b"d1:a0:1:a0:e", ScanError::KeyOrder),
+        ] {
+            assert_eq!(scan(input), Err(fault), "{}", input.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn the_extremes_of_an_integer_pass() {
+        assert_eq!(scan(b"i9223372036854775807e"), Ok(()));
+        assert_eq!(scan(b"i-9223372036854775808e"), Ok(()));
+        assert_eq!(scan(b"i-9223372036854775809e"), Err(ScanError::Integer));
+    }
+
+    #[test]
+    fn depth_is_limited_to_the_level() {
+        let nested = |depth: usize| format!("{}{}", "l".repeat(depth), "e".repeat(depth));
+        assert_eq!(scan(nested(MAX_DEPTH).as_bytes()), Ok(()));
+        assert_eq!(scan(nested(MAX_DEPTH + 1).as_bytes()), Err(ScanError::TooDeep));
+        assert_eq!(scan(nested(5_000).as_bytes()), Err(ScanError::TooDeep));
+    }
+
+    #[test]
+    fn the_number_of_values_is_limited() {
+        let list = |elements: usize| format!("l{}e", "0:".repeat(elements));
+        assert_eq!(scan(list(MAX_VALUES - 1).as_bytes()), Ok(()));
+        assert_eq!(scan(list(MAX_VALUES).as_bytes()), Err(ScanError::TooManyValues));
+    }
+}

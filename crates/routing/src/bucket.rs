@@ -1,0 +1,137 @@
+//! `KBucket`: the nodes of one range of ids, and the few that would take their places. Knows neither its range nor
+//! its limits.
+
+use khashmir_types::{Contact, Id, Time};
+
+use crate::KNode;
+
+/// The nodes of one range of ids, oldest first: in the order in which they were last heard.
+#[derive(Clone, Debug)]
+pub struct KBucket {
+    nodes: Vec<KNode>,
+    replacements: Vec<KNode>,
+    touched: Time,
+}
+
+impl KBucket {
+    pub(crate) const fn new(now: Time) -> Self {
+        Self { nodes: Vec::new(), replacements: Vec::new(), touched: now }
+    }
+
+    pub(crate) fn touch(&mut self, now: Time) {
+        self.touched = now;
+    }
+
+    /// Adds `node` as the youngest, whenever it was seen. It must not be here yet.
+    pub(crate) fn push(&mut self, node: KNode) {
+        self.forget_replacement(|reserve| reserve.id() == node.id());
+        self.nodes.push(node);
+    }
+
+    /// Adds `node` after those not seen later. It must not be here yet.
+    pub(crate) fn place(&mut self, node: KNode) {
+        self.forget_replacement(|reserve| reserve.id() == node.id());
+        insert_by_last_seen(&mut self.nodes, node);
+    }
+
+    pub(crate) fn remove(&mut self, id: &Id) -> Option<KNode> {
+        let index = self.nodes.iter().position(|node| node.id() == id)?;
+        Some(self.nodes.remove(index))
+    }
+
+    /// Keeps `node` in reserve with at most `limit` others: one for each id and address, the last seen win.
+    pub(crate) fn keep_replacement(&mut self, node: KNode, limit: usize) {
+        let contact = node.contact();
+        self.forget_replacement(|old| *old.id() == contact.id || old.contact().addr == contact.addr);
+        insert_by_last_seen(&mut self.replacements, node);
+        let excess = self.replacements.len().saturating_sub(limit);
+        self.replacements.drain(..excess);
+    }
+
+    /// Takes out the replacement last seen, unless that was before `since`.
+    pub(crate) fn pop_replacement(&mut self, since: Time) -> Option<KNode> {
+        self.replacements.pop_if(|node| node.last_seen() >= Some(since))
+    }
+
+    /// Forgets the replacements that `is_lost` picks; returns whether there were any.
+    pub(crate) fn forget_replacement(&mut self, mut is_lost: impl FnMut(&KNode) -> bool) -> bool {
+        let before = self.replacements.len();
+        self.replacements.retain(|node| !is_lost(node));
+        self.replacements.len() < before
+    }
+
+    /// Moves the nodes that `moves` picks into a new bucket; both keep their order and are as touched as before.
+    pub(crate) fn split_off(&mut self, moves: impl Fn(&Id) -> bool) -> Self {
+        let nodes = self.nodes.extract_if(.., |node| moves(node.id())).collect();
+        let replacements = self.replacements.extract_if(.., |node| moves(node.id())).collect();
+        Self { nodes, replacements, touched: self.touched }
+    }
+
+    /// Takes in the nodes of `other`, each after those of ours not seen later, and keeps its own time of touch.
+    pub(crate) fn absorb(&mut self, other: Self, limit: usize) {
+        let mut index = 0;
+        for node in other.nodes {
+            let not_later = |ours: &&KNode| ours.last_seen() <= node.last_seen();
+            index += self.nodes.iter().skip(index).take_while(not_later).count();
+            self.nodes.insert(index, node);
+            index += 1;
+        }
+        other.replacements.into_iter().for_each(|node| self.keep_replacement(node, limit));
+    }
+
+    pub(crate) fn node_mut(&mut self, id: &Id) -> Option<&mut KNode> {
+        self.nodes.iter_mut().find(|node| node.id() == id)
+    }
+
+    pub(crate) fn nodes_mut(&mut self) -> &mut [KNode] {
+        &mut self.nodes
+    }
+
+    /// The nodes, then the replacements.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &KNode> {
+        self.nodes.iter().chain(&self.replacements)
+    }
+
+    /// The nodes, then the replacements.
+    pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut KNode> {
+        self.nodes.iter_mut().chain(&mut self.replacements)
+    }
+
+    pub(crate) fn replacements_mut(&mut self) -> &mut [KNode] {
+        &mut self.replacements
+    }
+
+    /// The nodes, oldest first.
+    #[must_use]
+    pub fn nodes(&self) -> &[KNode] {
+        &self.nodes
+    }
+
+    /// The node that was not heard for the longest time.
+    #[must_use]
+    pub fn oldest(&self) -> Option<&KNode> {
+        self.nodes.first()
+    }
+
+    /// The node called `id`.
+    #[must_use]
+    pub fn node(&self, id: &Id) -> Option<&KNode> {
+        self.nodes.iter().find(|node| node.id() == id)
+    }
+
+    /// Nodes that have answered us but found the bucket full, the last one heard last. They are not in the table.
+    pub fn replacements(&self) -> impl Iterator<Item = Contact> + '_ {
+        self.replacements.iter().map(KNode::contact)
+    }
+
+    /// When a node of this bucket was last heard or looked for.
+    #[must_use]
+    pub const fn touched(&self) -> Time {
+        self.touched
+    }
+}
+
+fn insert_by_last_seen(nodes: &mut Vec<KNode>, node: KNode) {
+    let index = nodes.partition_point(|other| other.last_seen() <= node.last_seen());
+    nodes.insert(index, node);
+}
