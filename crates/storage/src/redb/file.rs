@@ -1,0 +1,289 @@
+//! The file of a `RedbStorage`: opening, creating, reading and writing its one table. Knows how rows are encoded,
+//! not what they mean.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use ::redb::backends::FileBackend;
+use ::redb::{
+    Builder, Database, DatabaseError, ReadOnlyTable, ReadableDatabase, TableDefinition, TableError,
+    WriteTransaction,
+};
+
+use super::RedbOptions;
+use super::overlay::Overlay;
+use crate::StorageError;
+use crate::row::{Due, FORMAT, Meta, Row, RowKey, number};
+
+/// Every row there is, in the order of their keys. Its name tells our files from those of other programs.
+const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("khashmir");
+
+/// A file and how to open it.
+pub(super) struct StoreFile {
+    path: PathBuf,
+    options: RedbOptions,
+    open_database: OpenDatabase,
+}
+
+/// Makes a database of a file, empty or not. A value, so that tests can put a faulty disk underneath.
+pub(super) type OpenDatabase = Box<dyn Fn(&Builder, File) -> Result<Database, DatabaseError> + Send + Sync>;
+
+/// An open file.
+pub(super) struct Connection {
+    pub(super) database: Database,
+    pub(super) reader: Reader,
+}
+
+impl StoreFile {
+    pub(super) fn new(path: &Path, options: RedbOptions) -> Self {
+        let open = |builder: &Builder, file| builder.create_with_backend(FileBackend::new(file)?);
+        Self::with_disk(path, options, Box::new(open))
+    }
+
+    pub(super) fn with_disk(path: &Path, options: RedbOptions, open_database: OpenDatabase) -> Self {
+        Self { path: path.into(), options, open_database }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) const fn options(&self) -> &RedbOptions {
+        &self.options
+    }
+
+    /// Opens the file, or creates it if there is none.
+    pub(super) fn open_or_create(&self) -> Result<Connection, StorageError> {
+        // `create_new` decides between the two at once: another process may do the same now.
+        match OpenOptions::new().read(true).write(true).create_new(true).open(&self.path) {
+            Ok(file) => self.create(file),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.open(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(StorageError::NoDirectory { path: self.directory().into() })
+            }
+            Err(error) => Err(self.io_error(error)),
+        }
+    }
+
+    /// Opens the file, which must be there.
+    pub(super) fn open(&self) -> Result<Connection, StorageError> {
+        self.guarded(|| self.open_unguarded())
+    }
+
+    fn open_unguarded(&self) -> Result<Connection, StorageError> {
+        let open = || OpenOptions::new().read(true).write(true).open(&self.path);
+        let file = open().map_err(|error| self.io_error(error))?;
+        let length = file.metadata().map_err(|error| self.io_error(error))?.len();
+        if length == 0 {
+            return Err(StorageError::Foreign { path: self.path.clone() });
+        }
+        self.examine()?;
+        let database = self.database(file)?;
+        if self.holds_nothing(&database)? {
+            self.write_format(&database)?;
+        }
+        let connection = self.connect(database)?;
+        self.check_format(&connection.reader)?;
+        Ok(connection)
+    }
+
+    /// Writes everything in one transaction and returns the file as it is then. `database` is `None` if the file
+    /// has to be opened first.
+    ///
+    /// After an error the change may have been made all the same, but in whole or not at all. Rows are staged as
+    /// they shall be, so that it can be written again.
+    pub(super) fn write(
+        &self,
+        database: Option<Database>,
+        sealed: &Overlay,
+    ) -> Result<Connection, StorageError> {
+        let database = match database {
+            Some(database) => database,
+            None => self.open()?.database,
+        };
+        self.guarded(|| {
+            if !sealed.is_empty() {
+                self.commit(&database, |transaction| apply(sealed, transaction))?;
+            }
+            self.connect(database)
+        })
+    }
+
+    /// Reads from the last commit of an open database.
+    pub(super) fn connect(&self, database: Database) -> Result<Connection, StorageError> {
+        let reader = self.reader(&database)?;
+        Ok(Connection { database, reader })
+    }
+
+    fn create(&self, file: File) -> Result<Connection, StorageError> {
+        let created = self.create_in(file);
+        if created.is_err() {
+            // Ours, and nothing is in it yet; left behind it would be in the way of the next attempt.
+            let _ = fs::remove_file(&self.path);
+        }
+        created
+    }
+
+    fn create_in(&self, file: File) -> Result<Connection, StorageError> {
+        let database = self.database(file)?;
+        self.write_format(&database)?;
+        sync_directory(self.directory()).map_err(|error| self.io_error(error))?;
+        self.connect(database)
+    }
+
+    fn database(&self, file: File) -> Result<Database, StorageError> {
+        let mut builder = Builder::new();
+        builder.set_cache_size(self.options.cache_bytes);
+        builder.set_check_integrity_on_open(self.options.check_file);
+        (self.open_database)(&builder, file).map_err(|error| self.redb_error(error))
+    }
+
+    /// Looks at the file without writing, as opening it for writing changes bytes: those of others are to stay
+    /// as they are. One that was not closed cleanly cannot be looked at.
+    fn examine(&self) -> Result<(), StorageError> {
+        match Builder::new().set_cache_size(0).open_read_only(&self.path) {
+            Ok(database) if self.holds_nothing(&database)? => Ok(()),
+            Ok(database) => self.check_format(&self.reader(&database)?),
+            Err(DatabaseError::RepairAborted) => Ok(()),
+            Err(error) => Err(self.redb_error(error)),
+        }
+    }
+
+    fn reader(&self, database: &impl ReadableDatabase) -> Result<Reader, StorageError> {
+        let snapshot = database.begin_read().map_err(|error| self.redb_error(error))?;
+        match snapshot.open_table(ROWS) {
+            Ok(table) => Ok(Reader { table }),
+            Err(TableError::Storage(error)) => Err(self.redb_error(error)),
+            // No such table, or one of other types.
+            Err(_) => Err(StorageError::Foreign { path: self.path.clone() }),
+        }
+    }
+
+    /// Is this a file whose creation was cut off? One of another program would have tables.
+    fn holds_nothing(&self, database: &impl ReadableDatabase) -> Result<bool, StorageError> {
+        let tables = database.begin_read().map_err(|error| self.redb_error(error))?;
+        let plain = tables.list_tables().map_err(|error| self.redb_error(error))?.count();
+        let multimap = tables.list_multimap_tables().map_err(|error| self.redb_error(error))?.count();
+        Ok(plain + multimap == 0)
+    }
+
+    fn write_format(&self, database: &Database) -> Result<(), StorageError> {
+        self.commit(database, |transaction| {
+            let key = RowKey::Meta(Meta::Format).encode();
+            transaction.open_table(ROWS)?.insert(&key[..], &FORMAT.to_be_bytes()[..])?;
+            Ok(())
+        })
+    }
+
+    fn check_format(&self, reader: &Reader) -> Result<(), StorageError> {
+        let row = reader.row(self, &RowKey::Meta(Meta::Format))?.and_then(Row::into_meta);
+        let found = row.and_then(|bytes| number(&bytes));
+        match found.ok_or_else(|| StorageError::Foreign { path: self.path.clone() })? {
+            FORMAT => Ok(()),
+            found => Err(StorageError::OtherVersion { path: self.path.clone(), found, expected: FORMAT }),
+        }
+    }
+
+    fn commit(
+        &self,
+        database: &Database,
+        change: impl FnOnce(&WriteTransaction) -> Result<(), ::redb::Error>,
+    ) -> Result<(), StorageError> {
+        let committed = || {
+            let mut transaction = database.begin_write()?;
+            // Opens quickly after a crash, and commits in two phases: the checksums of one phase can be forged
+            // by whoever chooses the content.
+            transaction.set_quick_repair(true);
+            change(&transaction)?;
+            transaction.commit()?;
+            Ok(())
+        };
+        committed().map_err(|error: ::redb::Error| self.redb_error(error))
+    }
+
+    /// Makes an error of a panic, which is how redb may answer a damaged file (see the documentation of
+    /// `redb::Database::open`).
+    fn guarded<T>(&self, read: impl FnOnce() -> Result<T, StorageError>) -> Result<T, StorageError> {
+        // What redb leaves behind is not used again: after an error the file is opened anew.
+        catch_unwind(AssertUnwindSafe(read))
+            .unwrap_or_else(|_| Err(StorageError::corrupt(&self.path, "redb cannot make sense of it")))
+    }
+
+    fn directory(&self) -> &Path {
+        // The parent of a bare file name is the empty path, which cannot be opened.
+        self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+
+    fn io_error(&self, error: io::Error) -> StorageError {
+        StorageError::from_io(&self.path, error)
+    }
+
+    fn redb_error(&self, error: impl Into<::redb::Error>) -> StorageError {
+        StorageError::from_redb(&self.path, error.into(), FORMAT)
+    }
+}
+
+impl fmt::Debug for StoreFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreFile").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// The rows as they were after one commit.
+pub(super) struct Reader {
+    table: ReadOnlyTable<&'static [u8], &'static [u8]>,
+}
+
+impl Reader {
+    pub(super) fn row(&self, file: &StoreFile, key: &RowKey) -> Result<Option<Row>, StorageError> {
+        file.guarded(|| {
+            let found = self.table.get(&key.encode()[..]).map_err(|error| file.redb_error(error))?;
+            let Some(bytes) = found else { return Ok(None) };
+            let row = key.decode_row(bytes.value());
+            row.map(Some).ok_or_else(|| StorageError::corrupt(&file.path, "a row of a wrong length"))
+        })
+    }
+
+    /// The first `Due` row from `from` on.
+    pub(super) fn next_due(&self, file: &StoreFile, from: Bound<Due>) -> Result<Option<Due>, StorageError> {
+        let from = from.map(|due| RowKey::Due(due).encode());
+        let to = RowKey::Due(Due::LAST).encode();
+        let bounds = (from.as_ref().map(|key| &key[..]), Bound::Included(&to[..]));
+        file.guarded(|| {
+            let mut range = self.table.range::<&[u8]>(bounds).map_err(|error| file.redb_error(error))?;
+            let Some(first) = range.next() else { return Ok(None) };
+            let (key, _) = first.map_err(|error| file.redb_error(error))?;
+            let due = Due::decode(key.value());
+            due.map(Some).ok_or_else(|| StorageError::corrupt(&file.path, "a key of a wrong length"))
+        })
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reader")
+    }
+}
+
+/// Writes the rows of an overlay.
+fn apply(sealed: &Overlay, transaction: &WriteTransaction) -> Result<(), ::redb::Error> {
+    let mut table = transaction.open_table(ROWS)?;
+    for (key, row) in sealed.iter() {
+        let key = key.encode();
+        match row {
+            Some(row) => table.insert(&key[..], &row.encode()[..])?,
+            None => table.remove(&key[..])?,
+        };
+    }
+    Ok(())
+}
+
+/// Makes the name of a new file durable; what is in it is the file's own business.
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    // Other systems have no handle to a directory that could be synchronised.
+    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
+}

@@ -1,0 +1,132 @@
+//! `Storage`: what a node asks of the place where its values live. Knows no backend.
+
+use bytes::Bytes;
+use khashmir_types::{Contact, Id, Time};
+use rand::Rng;
+
+use crate::{Commit, Committed, StorageError, Ticket};
+
+/// Where a node keeps the values of others, its own id, and the contacts to start from.
+///
+/// Everything but [`Commit::run`] is quick enough for the path of a packet: reads may touch the disk where the
+/// cache misses, but no call waits for a write. The trait can be used as `Box<dyn Storage>`.
+///
+/// A storage never refuses a value for its size, nor for how many there are: whoever takes values from strangers
+/// sets those limits, from [`Storage::count`] and [`Storage::totals`]. It bounds only what it holds in memory until
+/// a commit ([`StorageError::Backlogged`]).
+///
+/// A call that returns an error has changed nothing, except where its documentation says how far it went.
+pub trait Storage: Send {
+    /// Stages `value` under `key` as refreshed at `now`. The same pair again only renews that time.
+    ///
+    /// It can be read at once. It is durable once a commit whose ticket is the returned one or a later one has
+    /// succeeded.
+    ///
+    /// Values are told apart by their SHA-1: of two different values of one key with the same digest, which only
+    /// somebody who made both on purpose can have, the later replaces the earlier.
+    ///
+    /// # Errors
+    /// [`StorageError::Backlogged`] if too much is staged, or what a read of the backend gives.
+    fn put(&mut self, key: &Id, value: &[u8], now: Time) -> Result<Ticket, StorageError>;
+
+    /// How many values there are under `key`.
+    ///
+    /// # Errors
+    /// What a read of the backend gives.
+    fn count(&self, key: &Id) -> Result<u64, StorageError>;
+
+    /// At most `limit` values of `key`: a uniform sample without replacement, in unspecified order, and so all of
+    /// them if there are no more.
+    ///
+    /// The cost grows with the number of values returned, not with the number there are.
+    ///
+    /// # Errors
+    /// What a read of the backend gives.
+    fn sample(&self, key: &Id, limit: usize, rng: &mut dyn Rng) -> Result<Vec<Bytes>, StorageError>;
+
+    /// Removes at most `limit` of the values last refreshed strictly before `before`, the oldest first.
+    ///
+    /// It stops early, with `more` set, where too much is staged.
+    ///
+    /// # Errors
+    /// [`StorageError::Backlogged`] if too much is staged already, or what a read of the backend gives; values
+    /// removed before the failing read stay removed.
+    fn expire(&mut self, before: Time, limit: usize) -> Result<Swept, StorageError>;
+
+    /// Makes at most `limit` of the values that seem to be refreshed after `now` refreshed at `now`.
+    ///
+    /// After a start with a clock that was set back such values would outlive all others. Call it until nothing
+    /// is left when a storage has been opened.
+    ///
+    /// # Errors
+    /// As [`Storage::expire`].
+    fn clamp_times(&mut self, now: Time, limit: usize) -> Result<Swept, StorageError>;
+
+    /// How much there is in all, what is staged included.
+    fn totals(&self) -> Totals;
+
+    /// The node's own id, if one was ever set.
+    ///
+    /// # Errors
+    /// What a read of the backend gives.
+    fn own_id(&self) -> Result<Option<Id>, StorageError>;
+
+    /// Stages the node's own id. Never refused for a backlog: it replaces what was there.
+    ///
+    /// # Errors
+    /// None of the backends here fails.
+    fn set_own_id(&mut self, id: Id) -> Result<Ticket, StorageError>;
+
+    /// The contacts last saved, in the order they were given.
+    ///
+    /// # Errors
+    /// What a read of the backend gives.
+    fn contacts(&self) -> Result<Vec<Contact>, StorageError>;
+
+    /// Stages `contacts` in place of those saved before, all or none. Only the first [`crate::MAX_CONTACTS`] are
+    /// kept. Never refused for a backlog: it replaces what was there.
+    ///
+    /// # Errors
+    /// None of the backends here fails.
+    fn set_contacts(&mut self, contacts: &[Contact]) -> Result<Ticket, StorageError>;
+
+    /// Takes everything staged as one commit, or `None` if there is nothing to do or a commit is under way.
+    ///
+    /// The commit must be run and what it returns handed to [`Storage::on_committed`]; until then there will be
+    /// no other, and everything can be read and staged as usual. After a failure there may be a commit though
+    /// nothing is staged: it opens the backend again. A disk that is full stays full for a while, so wait before
+    /// the next attempt.
+    #[must_use]
+    fn begin_commit(&mut self) -> Option<Commit>;
+
+    /// Reports the end of a commit. On success everything up to the returned ticket is durable.
+    ///
+    /// # Errors
+    /// The commit's own. Then nothing up to its ticket may be acknowledged; what it covered stays staged and
+    /// readable, and becomes durable with the next commit that succeeds.
+    fn on_committed(&mut self, committed: Committed) -> Result<Ticket, StorageError>;
+
+    /// About how many bytes of memory are held for changes that are not durable yet; zero if there are none.
+    fn staged(&self) -> usize;
+}
+
+/// How much a storage holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Keys with at least one value.
+    pub keys: u64,
+    /// Values under all keys.
+    pub values: u64,
+    /// Bytes in all values; keys and what a backend adds do not count.
+    pub bytes: u64,
+}
+
+/// How far [`Storage::expire`] or [`Storage::clamp_times`] came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Swept {
+    /// Values removed or changed.
+    pub values: usize,
+    /// Is there more to do? Then call again, after a commit if `values` is less than the limit.
+    pub more: bool,
+}
