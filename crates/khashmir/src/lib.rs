@@ -1,1 +1,42 @@
-//! Placeholder.
+//! Khashmir: a distributed hash table that keeps many values under one key.
+//!
+//! The node of apt-p2p's Kademlia network in Rust: 160-bit ids, KRPC over UDP, durable storage. It talks to
+//! the original (Python, 2008) on the wire.
+//!
+//! [`Khashmir`] runs a node on tokio; [`Engine`] is the same node without I/O, for a simulator or a runtime of
+//! one's own. The layers below are crates of their own, re-exported here: [`krpc`], [`routing`], [`storage`],
+//! [`actions`], [`types`].
+
+mod builder;
+mod clock;
+mod command;
+mod driver;
+mod engine;
+mod error;
+mod get;
+mod handle;
+mod outcome;
+mod scope;
+mod settings;
+mod tokens;
+
+pub use builder::Builder;
+pub use engine::{Delays, Engine, EngineError, Event, MethodStatistics, OperationId, Statistics};
+pub use error::{Busy, Error, StartError};
+pub use get::Get;
+pub use handle::Khashmir;
+pub use khashmir_actions::{Holder, LookupConfig, Tally, Wanted};
+pub use khashmir_krpc::{EndpointConfig, Failure, MAX_STORABLE, Method};
+pub use khashmir_routing::TableConfig;
+pub use khashmir_storage::{MemoryStorage, RedbStorage, Storage, StorageError, Totals};
+pub use khashmir_types::{Contact, Distance, Id, IdRange, ParseIdError, Time};
+pub use outcome::{
+    Found, GetOutcome, Holders, JoinFailure, JoinOutcome, Outcome, Pong, Progress, Request, Source,
+    StoreOutcome, Value,
+};
+pub use scope::Scope;
+pub use settings::{Role, Settings, SettingsError};
+pub use {
+    khashmir_actions as actions, khashmir_krpc as krpc, khashmir_routing as routing,
+    khashmir_storage as storage, khashmir_types as types,
+};

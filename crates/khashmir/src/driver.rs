@@ -1,0 +1,281 @@
+//! The driver: the one task that owns an engine, and carries its inputs and outputs. Decides nothing itself.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use khashmir_krpc::{Datagram, Transmit, Transport};
+use khashmir_storage::{Commit, Committed, Storage};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::Busy;
+use crate::clock::Clock;
+use crate::command::{Bootstrap, Command, Getter};
+use crate::engine::{Engine, Event, OperationId};
+use crate::outcome::{GetOutcome, Outcome, Request};
+
+/// How long a shutdown waits for the last commit. A disk that needs longer is broken; nothing that was
+/// acknowledged depends on it.
+const MAX_SHUTDOWN: Duration = Duration::from_secs(10);
+
+/// How often to look whether the caller of a get has gone away, while nothing else happens.
+const SLOWEST_TICK: Duration = Duration::from_secs(1);
+
+/// Carries one engine.
+pub(crate) struct Driver<S> {
+    engine: Engine<S>,
+    transport: Arc<dyn Transport>,
+    clock: Clock,
+    commands: mpsc::Receiver<Command>,
+    /// Who waits for which operation. An entry for each operation that was started from outside.
+    callers: HashMap<OperationId, Caller>,
+    /// The commit that runs, on a thread where it may block.
+    commit: Option<JoinHandle<Committed>>,
+    /// Bootstrap hosts by name, to be resolved anew whenever we find ourselves alone.
+    bootstrap: Vec<Bootstrap>,
+    resolving: Option<JoinHandle<Vec<Bootstrap>>>,
+}
+
+enum Caller {
+    Outcome(oneshot::Sender<Result<Outcome, Busy>>),
+    Get { getter: Getter, dropped: bool },
+}
+
+/// What woke the driver.
+enum Wake {
+    Received(io::Result<()>),
+    Command(Option<Command>),
+    Committed(Result<Committed, tokio::task::JoinError>),
+    Resolved(Result<Vec<Bootstrap>, tokio::task::JoinError>),
+    Timeout,
+}
+
+impl<S: Storage + 'static> Driver<S> {
+    pub(crate) fn new(
+        engine: Engine<S>,
+        transport: Arc<dyn Transport>,
+        clock: Clock,
+        commands: mpsc::Receiver<Command>,
+    ) -> Self {
+        Self {
+            engine,
+            transport,
+            clock,
+            commands,
+            callers: HashMap::new(),
+            commit: None,
+            bootstrap: Vec::new(),
+            resolving: None,
+        }
+    }
+
+    /// Runs until a shutdown is asked for, or every handle is gone.
+    pub(crate) async fn run(mut self) {
+        let mut batch = Vec::new();
+        let done = loop {
+            self.flush().await;
+            match self.wait(&mut batch).await {
+                Wake::Received(received) => self.on_received(received, &mut batch).await,
+                Wake::Command(Some(Command::Shutdown(done))) => break Some(done),
+                Wake::Command(Some(command)) => self.on_command(command),
+                Wake::Command(None) => break None,
+                Wake::Committed(committed) => self.on_committed(committed),
+                Wake::Resolved(resolved) => self.on_resolved(resolved),
+                Wake::Timeout => self.engine.handle_timeout(self.clock.now()),
+            }
+        };
+        self.shut_down().await;
+        drop(self);
+        if let Some(done) = done {
+            // Whoever asked may have gone away.
+            let _ = done.send(());
+        }
+    }
+
+    /// Waits for the next thing to happen.
+    async fn wait(&mut self, batch: &mut Vec<Datagram>) -> Wake {
+        let due = self.clock.instant(self.engine.poll_timeout());
+        let due = due.unwrap_or_else(|| self.clock.in_a_while(SLOWEST_TICK));
+        tokio::select! {
+            received = self.transport.receive(batch) => Wake::Received(received),
+            command = self.commands.recv() => Wake::Command(command),
+            committed = finished(&mut self.commit) => Wake::Committed(committed),
+            resolved = finished(&mut self.resolving) => Wake::Resolved(resolved),
+            () = sleep_until(due) => Wake::Timeout,
+        }
+    }
+
+    /// Carries out everything the engine wants: sends, tells, commits.
+    async fn flush(&mut self) {
+        let now = self.clock.now();
+        let transmits: Vec<Transmit> = std::iter::from_fn(|| self.engine.poll_transmit()).collect();
+        if !transmits.is_empty() {
+            for failure in self.transport.send(&transmits).await {
+                tracing::debug!(to = %failure.to, error = %failure.error, "not sent");
+                self.engine.handle_send_error(failure.to, now);
+            }
+        }
+        while let Some(event) = self.engine.poll_event() {
+            self.on_event(event);
+        }
+        self.begin_commit();
+    }
+
+    fn begin_commit(&mut self) {
+        if self.commit.is_none()
+            && let Some(commit) = self.engine.poll_commit(self.clock.now())
+        {
+            self.commit = Some(tokio::task::spawn_blocking(|| Commit::run(commit)));
+        }
+    }
+
+    async fn on_received(&mut self, received: io::Result<()>, batch: &mut Vec<Datagram>) {
+        let now = self.clock.now();
+        for Datagram { peer, payload } in batch.drain(..) {
+            self.engine.handle_datagram(peer, &payload, now);
+        }
+        if let Err(error) = received {
+            // A socket that fails at once and always must not keep a core busy.
+            tracing::warn!(%error, "the socket fails to receive");
+            sleep_until(self.clock.in_a_while(Duration::from_millis(100))).await;
+        }
+    }
+
+    fn on_command(&mut self, command: Command) {
+        let now = self.clock.now();
+        match command {
+            Command::Start(request, outcome) => self.start(request, outcome),
+            Command::Get(request, getter) => match self.engine.start(request, now) {
+                Ok(id) => drop(self.callers.insert(id, Caller::Get { getter, dropped: false })),
+                Err(busy) => drop(getter.outcome.send(Err(busy))),
+            },
+            Command::Join(bootstrap, outcome) => {
+                let addrs = bootstrap.iter().flat_map(|host| host.addrs.iter().copied()).collect();
+                if !bootstrap.is_empty() {
+                    self.bootstrap = bootstrap;
+                }
+                self.start(Request::Join { bootstrap: addrs }, outcome);
+            }
+            Command::Statistics(reply) => drop(reply.send(self.engine.statistics(now))),
+            Command::Contacts(reply) => drop(reply.send(self.engine.table().contacts().collect())),
+            Command::Shutdown(_) => unreachable!("the loop ends on it"),
+        }
+    }
+
+    fn start(&mut self, request: Request, outcome: oneshot::Sender<Result<Outcome, Busy>>) {
+        match self.engine.start(request, self.clock.now()) {
+            Ok(id) => drop(self.callers.insert(id, Caller::Outcome(outcome))),
+            Err(busy) => drop(outcome.send(Err(busy))),
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Values { operation, values } => self.on_values(operation, values),
+            Event::Finished { operation, outcome } => match (self.callers.remove(&operation), outcome) {
+                (Some(Caller::Outcome(caller)), outcome) => drop(caller.send(Ok(outcome))),
+                (Some(Caller::Get { getter, dropped }), Outcome::Got(outcome)) => {
+                    report(getter, outcome, dropped);
+                }
+                _ => {}
+            },
+            Event::Isolated => self.resolve_again(),
+        }
+    }
+
+    fn on_values(&mut self, operation: OperationId, values: Vec<crate::Value>) {
+        let Some(Caller::Get { getter, dropped }) = self.callers.get_mut(&operation) else { return };
+        for value in values {
+            match getter.values.try_send(value) {
+                Ok(()) => {}
+                Err(mpsc::error::TrySendError::Full(_)) => *dropped = true,
+                Err(mpsc::error::TrySendError::Closed(_)) => {
+                    self.callers.remove(&operation);
+                    self.engine.cancel(operation, self.clock.now());
+                    return;
+                }
+            }
+        }
+    }
+
+    fn on_committed(&mut self, committed: Result<Committed, tokio::task::JoinError>) {
+        self.commit = None;
+        let committed = committed.expect("a commit does not panic, and nobody cancels it");
+        self.engine.handle_committed(committed, self.clock.now());
+    }
+
+    /// Resolves the names of the bootstrap hosts once more: they may have moved, or we may have started offline.
+    fn resolve_again(&mut self) {
+        if self.resolving.is_none() && !self.bootstrap.is_empty() {
+            let hosts: Vec<String> = self.bootstrap.iter().map(|bootstrap| bootstrap.host.clone()).collect();
+            self.resolving = Some(tokio::spawn(Bootstrap::resolve_all(hosts)));
+        }
+    }
+
+    fn on_resolved(&mut self, resolved: Result<Vec<Bootstrap>, tokio::task::JoinError>) {
+        self.resolving = None;
+        let Ok(resolved) = resolved else { return };
+        for (old, new) in self.bootstrap.iter_mut().zip(resolved) {
+            // A name that cannot be resolved now keeps the addresses it had.
+            if !new.addrs.is_empty() {
+                old.addrs = new.addrs;
+            }
+        }
+        let addrs: Vec<_> = self.bootstrap.iter().flat_map(|host| host.addrs.iter().copied()).collect();
+        self.engine.set_bootstrap(&addrs);
+    }
+
+    /// Ends gracefully: operations end with what they have, what is staged is committed, those who wait for it
+    /// are answered.
+    async fn shut_down(&mut self) {
+        self.commands.close();
+        self.engine.stop(self.clock.now());
+        let latest = self.clock.in_a_while(MAX_SHUTDOWN);
+        self.flush().await;
+        while !self.engine.is_stopped() && self.commit.is_some() {
+            let Ok(committed) = timeout_at(latest, finished(&mut self.commit)).await else {
+                tracing::error!("the last commit takes too long and is left behind");
+                break;
+            };
+            self.on_committed(committed);
+            if let Some(error) = self.engine.storage_error() {
+                tracing::error!(%error, "the last commit failed; nothing that was acknowledged is lost");
+                break;
+            }
+            self.flush().await;
+        }
+        self.engine.close(self.clock.now());
+        self.flush().await;
+        self.refuse_commands();
+    }
+
+    /// Whoever was too late to be heard gets no answer but the closed channel.
+    fn refuse_commands(&mut self) {
+        while self.commands.try_recv().is_ok() {}
+    }
+}
+
+/// The result of a task once there is one and it has ended; never ready while there is none.
+async fn finished<T>(task: &mut Option<JoinHandle<T>>) -> Result<T, tokio::task::JoinError> {
+    match task {
+        Some(running) => running.await,
+        None => std::future::pending().await,
+    }
+}
+
+fn report(getter: Getter, mut outcome: GetOutcome, dropped: bool) {
+    outcome.progress.complete &= !dropped;
+    drop(getter.values);
+    // The caller may have been after the values only.
+    let _ = getter.outcome.send(Ok(outcome));
+}
+
+/// The present moment plus a while, for waits that are the driver's own.
+impl Clock {
+    fn in_a_while(&self, duration: Duration) -> Instant {
+        self.instant(self.now() + duration).expect("a while from now is not too far away")
+    }
+}

@@ -1,0 +1,291 @@
+//! `Engine`: the whole node as a state machine without I/O. Joins the layers; what they do is theirs.
+//! Knows no clock, no socket, no runtime: time, datagrams and commits come in, wishes go out.
+
+mod join;
+mod operation;
+mod operations;
+mod parked;
+mod serve;
+mod stages;
+mod statistics;
+mod upkeep;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::net::SocketAddr;
+
+use khashmir_krpc::{CallId, Endpoint, Transmit};
+use khashmir_routing::KTable;
+use khashmir_storage::{Commit, Committed, Storage, StorageError};
+use khashmir_types::{Contact, Id, Time};
+use rand::SeedableRng;
+use rand::rngs::ChaCha12Rng;
+
+use crate::outcome::{Outcome, Value};
+use crate::tokens::Tokens;
+use crate::{Settings, SettingsError};
+
+use join::Membership;
+use operation::Operation;
+pub use operation::OperationId;
+use parked::Parked;
+use statistics::Activity;
+pub use statistics::{Delays, MethodStatistics, Statistics};
+use upkeep::Schedule;
+
+/// A node of the DHT, without I/O.
+///
+/// The rule of use: hand in one input (`handle_*`, [`start`](Self::start), [`cancel`](Self::cancel),
+/// [`stop`](Self::stop)), drain [`poll_transmit`](Self::poll_transmit), [`poll_event`](Self::poll_event) and
+/// [`poll_commit`](Self::poll_commit) until each says `None`, then wait until
+/// [`poll_timeout`](Self::poll_timeout) or the next input. `now` must not go backwards.
+///
+/// Equal seed and equal inputs give equal outputs, byte for byte.
+#[derive(Debug)]
+pub struct Engine<S> {
+    id: Id,
+    settings: Settings,
+    rng: ChaCha12Rng,
+    endpoint: Endpoint,
+    table: KTable,
+    storage: S,
+    tokens: Tokens,
+    operations: BTreeMap<OperationId, Operation>,
+    next_operation: u64,
+    /// When operations want to be polled, each at most once: in step with `Operation::wakes`.
+    wakes: BTreeSet<(Time, OperationId)>,
+    /// What each call in flight is for. Bounded by the endpoint's own limits.
+    calls: HashMap<CallId, Pending>,
+    parked: Parked,
+    schedule: Schedule,
+    membership: Membership,
+    activity: Activity,
+    /// Drained by the caller after every input, and so as short as what one input brings about.
+    events: VecDeque<Event>,
+    stopping: bool,
+}
+
+/// What the engine tells about the operations it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// New values of a get, in order of arrival, none twice.
+    Values {
+        /// The get.
+        operation: OperationId,
+        /// At least one.
+        values: Vec<Value>,
+    },
+    /// An operation has ended. Its last event; there is exactly one.
+    Finished {
+        /// The operation.
+        operation: OperationId,
+        /// What became of it.
+        outcome: Outcome,
+    },
+    /// We know no living node and are about to join again. Whoever knows bootstrap nodes by name does well to
+    /// resolve the names anew and to call [`Engine::set_bootstrap`].
+    Isolated,
+}
+
+/// A call in flight.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    purpose: Purpose,
+    since: Time,
+}
+
+/// What a call in flight is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// An operation's action asked.
+    Operation(OperationId),
+    /// An operation speaks to an address whose node it does not know yet.
+    Introduction(OperationId),
+    /// The table wished it.
+    Upkeep,
+}
+
+/// Why an engine could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// A setting cannot work.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The store cannot be read or written.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl<S: Storage> Engine<S> {
+    /// A node over `storage`: with the id and the contacts remembered there, or a new id if there is none.
+    ///
+    /// All its randomness comes from `seed`, which must be unpredictable to others.
+    ///
+    /// # Errors
+    /// If a setting cannot work, or the store cannot be read or written.
+    pub fn new(mut storage: S, settings: Settings, seed: [u8; 32], now: Time) -> Result<Self, EngineError> {
+        settings.validate()?;
+        let mut rng = ChaCha12Rng::from_seed(seed);
+        let id = match storage.own_id()? {
+            Some(id) => id,
+            None => Id::random(&mut rng),
+        };
+        // Saved at once, not at the first checkpoint: a node that lives a few seconds keeps its id too.
+        storage.set_own_id(id)?;
+        let mut table = KTable::new(id, settings.table, now);
+        table
+            .load(storage.contacts()?.into_iter().filter(|contact| settings.scope.admits(contact.addr)), now);
+        Ok(Self {
+            id,
+            endpoint: Endpoint::new(id, settings.calls.clone()),
+            table,
+            storage,
+            tokens: Tokens::new(&mut rng),
+            operations: BTreeMap::new(),
+            next_operation: 0,
+            wakes: BTreeSet::new(),
+            calls: HashMap::new(),
+            parked: Parked::default(),
+            schedule: Schedule::new(&settings, now),
+            membership: Membership::default(),
+            activity: Activity::new(now),
+            events: VecDeque::new(),
+            stopping: false,
+            rng,
+            settings,
+        })
+    }
+
+    /// Takes in a datagram. Whatever it holds, it is never an error of ours.
+    pub fn handle_datagram(&mut self, from: SocketAddr, datagram: &[u8], now: Time) {
+        self.endpoint.handle_datagram(from, datagram, now);
+        self.settle(now);
+    }
+
+    /// Lets time pass. To be called at [`poll_timeout`](Self::poll_timeout); harmless at any other moment.
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.endpoint.handle_timeout(now);
+        while let Some(&(at, operation)) = self.wakes.first()
+            && at <= now
+        {
+            self.wakes.pop_first();
+            self.advance(operation, now);
+        }
+        self.run_schedule(now);
+        self.settle(now);
+    }
+
+    /// Takes in that a datagram to `to` could not be sent.
+    pub fn handle_send_error(&mut self, to: SocketAddr, now: Time) {
+        self.endpoint.handle_send_error(to, now);
+        self.settle(now);
+    }
+
+    /// Takes in how a commit went, and answers those who waited for it.
+    pub fn handle_committed(&mut self, committed: Committed, now: Time) {
+        self.release_parked(committed, now);
+        self.settle(now);
+    }
+
+    /// Names the bootstrap nodes to join through whenever we find ourselves alone. At most 64 are kept.
+    pub fn set_bootstrap(&mut self, bootstrap: &[SocketAddr]) {
+        self.membership.set_bootstrap(bootstrap);
+    }
+
+    /// Names an address of our own, so that we do not ask ourselves over the wire. At most 8 are kept.
+    pub fn add_own_addr(&mut self, addr: SocketAddr) {
+        self.membership.add_own_addr(addr);
+    }
+
+    /// The next datagram to send.
+    #[must_use]
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.endpoint.poll_transmit()
+    }
+
+    /// The next event.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// The next commit to run, off the packet path; hand its result to
+    /// [`handle_committed`](Self::handle_committed). There is at most one at a time.
+    #[must_use]
+    pub fn poll_commit(&mut self, now: Time) -> Option<Commit> {
+        if self.schedule.may_commit(now) { self.storage.begin_commit() } else { None }
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) next. May change with every input.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Time {
+        let wake = self.wakes.first().map(|(at, _)| *at);
+        [self.endpoint.poll_timeout(), self.upkeep_timeout(), wake, self.membership.rejoin_at()]
+            .into_iter()
+            .flatten()
+            .fold(self.schedule.next(), Time::min)
+    }
+
+    /// Our own id.
+    #[must_use]
+    pub fn id(&self) -> Id {
+        self.id
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The routing table.
+    #[must_use]
+    pub fn table(&self) -> &KTable {
+        &self.table
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn storage(&self) -> &S {
+        &self.storage
+    }
+
+    /// Do we know at least one living node?
+    #[must_use]
+    pub fn is_joined(&self) -> bool {
+        self.table.proven_len() > 0
+    }
+
+    /// Why the last commit failed, if no other has succeeded since: then stores are refused with error 201,
+    /// and everything else goes on.
+    #[must_use]
+    pub fn storage_error(&self) -> Option<&str> {
+        self.activity.storage_error()
+    }
+
+    /// Has [`stop`](Self::stop) been called, and is everything durable that had to be?
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stopping && self.parked.len() == 0 && self.storage.staged() == 0
+    }
+
+    /// Works off what an input has brought about.
+    fn settle(&mut self, now: Time) {
+        self.drain_endpoint(now);
+        self.run_upkeep(now);
+        self.watch_membership(now);
+        // Upkeep may have made calls that failed on the spot; nothing else can be waiting now.
+        self.drain_endpoint(now);
+    }
+
+    /// May `contact` be asked, remembered and handed on?
+    fn admits(&self, contact: &Contact) -> bool {
+        !contact.id.is_null()
+            && contact.id != self.id
+            && self.settings.scope.admits(contact.addr)
+            && !self.membership.is_own_addr(contact.addr)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! `Operation`: one request under way, as the action that runs now and what it is for.
+//! Knows no wire: it asks, and is told answers.
+
+use bytes::Bytes;
+use khashmir_actions::{
+    Action, Answer, Failure, FindNode, FindValue, GetValue, Step, StoreValue, StoreValueOutcome, Tally,
+};
+use khashmir_krpc::Method;
+use khashmir_types::{Contact, Id, Time};
+
+use super::join::Joining;
+
+/// Names an operation of one engine. Never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OperationId(pub(super) u64);
+
+/// A request under way.
+#[derive(Debug)]
+pub(super) struct Operation {
+    /// What is wanted in the end.
+    pub(super) goal: Goal,
+    /// What runs now.
+    pub(super) stage: Stage,
+    pub(super) started: Time,
+    pub(super) stage_started: Time,
+    /// When it wants to be polled; kept in step with the engine's alarms.
+    pub(super) wakes: Option<Time>,
+}
+
+/// What an operation is for, with what it remembers from stage to stage.
+#[derive(Debug)]
+pub(super) enum Goal {
+    FindNode,
+    FindValue {
+        key: Id,
+    },
+    Get {
+        key: Id,
+        local: Vec<Bytes>,
+        holders: usize,
+        search: Tally,
+        complete: bool,
+    },
+    Store {
+        key: Id,
+        value: Bytes,
+        search: Tally,
+        complete: bool,
+        here: Here,
+        stored: Option<StoreValueOutcome>,
+    },
+    Join(Joining),
+    Refresh,
+    /// A `ping` or, to be taken in as well, a `join`: both are one call.
+    Contact(Method),
+}
+
+impl Goal {
+    pub(super) fn store(key: Id, value: Bytes) -> Self {
+        let search = Tally::default();
+        Self::Store { key, value, search, complete: true, here: Here::NotWanted, stored: None }
+    }
+
+    /// The call it is all about, for the statistics; those of stages are counted with the stage.
+    pub(super) fn method(&self) -> Option<Method> {
+        match self {
+            Self::Join(_) => Some(Method::Join),
+            Self::Contact(method) => Some(*method),
+            _ => None,
+        }
+    }
+}
+
+/// The copy of a stored value that we keep ourselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Here {
+    NotWanted,
+    /// For the commit that makes it durable.
+    Waiting,
+    Durable,
+    Failed,
+}
+
+/// The part of an operation that runs now.
+#[derive(Debug)]
+pub(super) enum Stage {
+    FindNode(FindNode),
+    FindValue(FindValue),
+    GetValue(GetValue),
+    StoreValue(StoreValue),
+    /// Nothing to ask: it waits for a call or a commit.
+    Waiting,
+}
+
+impl Operation {
+    pub(super) fn new(goal: Goal, stage: Stage, now: Time) -> Self {
+        Self { goal, stage, started: now, stage_started: now, wakes: None }
+    }
+}
+
+/// The part of an action that does not depend on its outcome.
+trait Steps {
+    fn poll(&mut self, now: Time) -> Step;
+    fn on_answer(&mut self, from: &Contact, answer: Answer, now: Time);
+    fn on_failure(&mut self, from: &Contact, failure: Failure, now: Time);
+}
+
+impl<A: Action> Steps for A {
+    fn poll(&mut self, now: Time) -> Step {
+        Action::poll(self, now)
+    }
+
+    fn on_answer(&mut self, from: &Contact, answer: Answer, now: Time) {
+        Action::on_answer(self, from, answer, now);
+    }
+
+    fn on_failure(&mut self, from: &Contact, failure: Failure, now: Time) {
+        Action::on_failure(self, from, failure, now);
+    }
+}
+
+impl Stage {
+    fn steps(&mut self) -> Option<&mut dyn Steps> {
+        match self {
+            Self::FindNode(action) => Some(action),
+            Self::FindValue(action) => Some(action),
+            Self::GetValue(action) => Some(action),
+            Self::StoreValue(action) => Some(action),
+            Self::Waiting => None,
+        }
+    }
+
+    pub(super) fn on_answer(&mut self, from: &Contact, answer: Answer, now: Time) {
+        if let Some(steps) = self.steps() {
+            steps.on_answer(from, answer, now);
+        }
+    }
+
+    pub(super) fn on_failure(&mut self, from: &Contact, failure: Failure, now: Time) {
+        if let Some(steps) = self.steps() {
+            steps.on_failure(from, failure, now);
+        }
+    }
+
+    /// The next step, or `None` while it waits for a call or a commit.
+    pub(super) fn poll(&mut self, now: Time) -> Option<Step> {
+        self.steps().map(|steps| steps.poll(now))
+    }
+
+    /// The questions it asks, for the statistics.
+    pub(super) fn method(&self) -> Option<Method> {
+        match self {
+            Self::FindNode(_) => Some(Method::FindNode),
+            Self::FindValue(_) => Some(Method::FindValue),
+            Self::GetValue(_) => Some(Method::GetValue),
+            Self::StoreValue(_) => Some(Method::StoreValue),
+            Self::Waiting => None,
+        }
+    }
+}

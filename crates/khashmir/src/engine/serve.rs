@@ -1,0 +1,156 @@
+//! Answering the queries of others. One function for each method; none of them waits.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use khashmir_krpc::{ErrorCode, MAX_DATAGRAM, Query, Reply, ReplyTo, Token};
+use khashmir_routing::Among;
+use khashmir_storage::{Committed, Storage, StorageError};
+use khashmir_types::{Contact, Id, Time};
+
+use super::Engine;
+use super::operation::Here;
+use super::parked::Waiting;
+use crate::Role;
+
+/// The most values worth reading for one reply: the shortest takes 3 bytes of the datagram.
+const MAX_VALUES_IN_REPLY: usize = MAX_DATAGRAM / 3;
+
+impl<S: Storage> Engine<S> {
+    /// Answers a query, then lets the table know who asked. The sender's id is never null; it may be ours.
+    pub(super) fn serve(
+        &mut self,
+        from: SocketAddr,
+        sender: Id,
+        query: Query,
+        reply_to: &ReplyTo,
+        now: Time,
+    ) {
+        self.activity.on_queried();
+        if !self.settings.role.serves(query.method()) {
+            return self.endpoint.reply_error(reply_to, ErrorCode::UnknownMethod);
+        }
+        match self.answer(from, query, reply_to, now) {
+            Ok(Some(reply)) => self.endpoint.reply(reply_to, &reply),
+            Ok(None) => {}
+            Err(code) => self.endpoint.reply_error(reply_to, code),
+        }
+        let sender = Contact::new(sender, from);
+        if self.admits(&sender) {
+            self.table.on_query(sender, now);
+        }
+    }
+
+    /// The reply to a query, or `None` if it comes later.
+    fn answer(
+        &mut self,
+        from: SocketAddr,
+        query: Query,
+        reply_to: &ReplyTo,
+        now: Time,
+    ) -> Result<Option<Reply>, ErrorCode> {
+        Ok(Some(match query {
+            Query::Ping => Reply::Ping,
+            Query::Join => Reply::Join { addr: seen_as(from) },
+            Query::FindNode { target } => {
+                let token = Token::new(Bytes::copy_from_slice(&self.tokens.issue(from.ip())));
+                Reply::FindNode { nodes: self.closest(&target), token: Some(token) }
+            }
+            Query::FindValue { key } => Reply::FindValue {
+                nodes: self.closest(&key),
+                num: self.storage.count(&key).map_err(server_error)?,
+            },
+            Query::GetValue { key, num } => Reply::GetValue { values: self.values(&key, num)? },
+            Query::StoreValue { key, value, token } => {
+                self.keep(from, &key, &value, &token, reply_to, now)?;
+                return Ok(None);
+            }
+        }))
+    }
+
+    /// Only nodes that have answered us are named to others.
+    fn closest(&self, target: &Id) -> Vec<Contact> {
+        self.table.closest(target, self.settings.table.k, Among::Proven)
+    }
+
+    fn values(&mut self, key: &Id, num: u64) -> Result<Vec<Bytes>, ErrorCode> {
+        let limit = match usize::try_from(num) {
+            Ok(0) | Err(_) => MAX_VALUES_IN_REPLY,
+            Ok(num) => num.min(MAX_VALUES_IN_REPLY),
+        };
+        self.storage.sample(key, limit, &mut self.rng).map_err(server_error)
+    }
+
+    /// Stages a value and parks its acknowledgement until it is durable.
+    fn keep(
+        &mut self,
+        from: SocketAddr,
+        key: &Id,
+        value: &[u8],
+        token: &Token,
+        reply_to: &ReplyTo,
+        now: Time,
+    ) -> Result<(), ErrorCode> {
+        if !self.tokens.is_valid(from.ip(), token.as_bytes()) {
+            return Err(ErrorCode::InvalidToken);
+        }
+        if self.parked.len() >= self.settings.max_parked || self.stopping {
+            return Err(ErrorCode::Server);
+        }
+        let ticket = self.storage.put(key, value, now).map_err(server_error)?;
+        self.parked.park(ticket, Waiting::Peer(*reply_to));
+        Ok(())
+    }
+
+    /// Answers those whose values a commit covers: durable, or not.
+    pub(super) fn release_parked(&mut self, committed: Committed, now: Time) {
+        let ticket = committed.ticket();
+        let durable = match self.storage.on_committed(committed) {
+            Ok(_) => {
+                self.activity.on_commit(Ok(()));
+                true
+            }
+            Err(error) => {
+                tracing::debug!(%error, "commit failed");
+                self.activity.on_commit(Err(&error));
+                self.schedule.on_commit_failed(now);
+                false
+            }
+        };
+        while let Some(waiting) = self.parked.release(ticket) {
+            match waiting {
+                Waiting::Peer(reply_to) if durable => self.endpoint.reply(&reply_to, &Reply::StoreValue),
+                Waiting::Peer(reply_to) => self.endpoint.reply_error(&reply_to, ErrorCode::Server),
+                Waiting::Ourselves(id) => {
+                    self.on_stored_here(id, if durable { Here::Durable } else { Here::Failed }, now);
+                }
+            }
+        }
+    }
+}
+
+impl Role {
+    /// Does a node of this role answer `query`?
+    fn serves(self, method: khashmir_krpc::Method) -> bool {
+        use khashmir_krpc::Method::{FindNode, FindValue, GetValue, Join, Ping, StoreValue};
+        match method {
+            Ping | Join | FindNode => true,
+            FindValue | GetValue => self >= Self::Read,
+            StoreValue => self >= Self::Write,
+        }
+    }
+}
+
+/// What a peer's address looks like from here, where the protocol can say it.
+fn seen_as(from: SocketAddr) -> Option<std::net::SocketAddrV4> {
+    match from {
+        SocketAddr::V4(addr) => Some(addr),
+        SocketAddr::V6(_) => None,
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
+fn server_error(error: StorageError) -> ErrorCode {
+    tracing::debug!(%error, "store not reached");
+    ErrorCode::Server
+}

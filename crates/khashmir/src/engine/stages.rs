@@ -1,0 +1,235 @@
+//! What follows when a stage of an operation is done: the next stage, or the outcome.
+
+use bytes::Bytes;
+use khashmir_actions::{
+    Action, FindNode, FindNodeOutcome, FindValue, GetValue, StoreValue, StoreValueOutcome, Tally,
+};
+use khashmir_krpc::Method;
+use khashmir_routing::Among;
+use khashmir_storage::Storage;
+use khashmir_types::{Id, Time};
+
+use super::operation::{Goal, Here, Operation, OperationId, Stage};
+use super::parked::Waiting;
+use super::{Engine, Event};
+use crate::Role;
+use crate::outcome::{Found, GetOutcome, Holders, Outcome, Progress, Source, StoreOutcome, Value};
+
+/// Values taken from our own store for one get, if the settings set no lower limit: the original's
+/// `RETRIEVE_VALUES`.
+const MAX_LOCAL_VALUES: usize = 10_000;
+
+impl<S: Storage> Engine<S> {
+    /// The lookup of `target` from the closest contacts we have. Looking there keeps the bucket fresh.
+    pub(super) fn find_node_stage(&mut self, target: Id, now: Time) -> Stage {
+        self.activity.on_started(Method::FindNode);
+        self.table.touch(&target, now);
+        let start = self.table.closest(&target, self.settings.lookup.k, Among::All);
+        Stage::FindNode(FindNode::new(target, start, self.id, self.settings.lookup, now))
+    }
+
+    /// The lookup of holders of `key` from the closest contacts we have.
+    pub(super) fn find_value_stage(&mut self, key: Id, now: Time) -> Stage {
+        self.activity.on_started(Method::FindValue);
+        self.table.touch(&key, now);
+        let start = self.table.closest(&key, self.settings.lookup.k, Among::All);
+        Stage::FindValue(FindValue::new(key, start, self.id, self.settings.lookup, now))
+    }
+
+    /// Begins a get: our own values are there at once.
+    pub(super) fn start_get(&mut self, id: OperationId, key: Id, now: Time) {
+        self.activity.on_started(Method::GetValue);
+        let limit = self.settings.retrieve_values.values.unwrap_or(MAX_LOCAL_VALUES).min(MAX_LOCAL_VALUES);
+        let local = self.storage.sample(&key, limit, &mut self.rng).unwrap_or_else(|error| {
+            tracing::debug!(%key, %error, "own store not read");
+            Vec::new()
+        });
+        if !local.is_empty() {
+            let values =
+                local.iter().map(|data| Value { data: data.clone(), source: Source::Local }).collect();
+            self.events.push_back(Event::Values { operation: id, values });
+        }
+        let goal = Goal::Get { key, local, holders: 0, search: Tally::default(), complete: true };
+        self.start_find_value(id, goal, key, now);
+    }
+
+    /// Passes on the values that have arrived for a get.
+    pub(super) fn report_values(&mut self, id: OperationId) {
+        let Some(Operation { stage: Stage::GetValue(action), .. }) = self.operations.get_mut(&id) else {
+            return;
+        };
+        while let Some(delivery) = action.poll_values() {
+            let source = Source::Node(delivery.from);
+            let values = delivery.values.into_iter().map(|data| Value { data, source }).collect();
+            self.events.push_back(Event::Values { operation: id, values });
+        }
+    }
+
+    /// The stage of an operation is done: on to the next, or to the end.
+    pub(super) fn on_stage_done(&mut self, id: OperationId, now: Time) {
+        let Some(operation) = self.operations.get_mut(&id) else { return };
+        if let Some(method) = operation.stage.method() {
+            self.activity.on_completed(method, now.since(operation.stage_started));
+        }
+        match std::mem::replace(&mut operation.stage, Stage::Waiting) {
+            Stage::FindNode(action) => self.on_nodes_found(id, action.outcome(), now),
+            Stage::FindValue(action) => self.on_holders_found(id, &action, now),
+            Stage::GetValue(action) => self.on_values_got(id, &action, now),
+            Stage::StoreValue(action) => {
+                if let Goal::Store { stored, .. } = &mut operation.goal {
+                    *stored = Some(action.outcome());
+                }
+                self.conclude_store(id, now);
+            }
+            Stage::Waiting => {}
+        }
+    }
+
+    fn on_nodes_found(&mut self, id: OperationId, found: FindNodeOutcome, now: Time) {
+        let Some(operation) = self.operations.get_mut(&id) else { return };
+        let elapsed = now.since(operation.started);
+        match &mut operation.goal {
+            Goal::Join(_) => self.on_neighbourhood(id, found.closest.len(), now),
+            Goal::Store { key, value, search, complete, .. } => {
+                (*search, *complete) = (found.tally, found.complete);
+                let (key, value) = (*key, value.clone());
+                self.store_here(id, &found, key, &value, now);
+                let (lookup, redundancy) = (self.settings.lookup, self.settings.store_redundancy);
+                let action = StoreValue::new(key, value, found.closest, redundancy, lookup, now);
+                self.set_stage(id, Stage::StoreValue(action), now);
+            }
+            Goal::Refresh => {
+                self.take_operation(id);
+                self.schedule.on_refreshed();
+            }
+            _ => {
+                let closest = found.closest.into_iter().map(|node| node.contact).collect();
+                let progress = Progress { tally: found.tally, complete: found.complete, elapsed };
+                self.finish(id, Outcome::Found(Found { closest, progress }), now);
+            }
+        }
+    }
+
+    fn on_holders_found(&mut self, id: OperationId, action: &FindValue, now: Time) {
+        let found = action.outcome();
+        let Some(operation) = self.operations.get_mut(&id) else { return };
+        match &mut operation.goal {
+            Goal::Get { key, local, holders, search, complete } => {
+                (*holders, *search, *complete) = (found.holders.len(), found.tally, found.complete);
+                let (wanted, lookup) = (self.settings.retrieve_values, self.settings.lookup);
+                let action = GetValue::new(*key, found.holders, local.iter().cloned(), wanted, lookup, now);
+                self.set_stage(id, Stage::GetValue(action), now);
+            }
+            Goal::FindValue { key } => {
+                let local = self.storage.count(key).unwrap_or(0);
+                let elapsed = now.since(operation.started);
+                let progress = Progress { tally: found.tally, complete: found.complete, elapsed };
+                self.finish(id, Outcome::Holders(Holders { holders: found.holders, local, progress }), now);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_values_got(&mut self, id: OperationId, action: &GetValue, now: Time) {
+        let got = action.outcome();
+        let Some(Operation { goal: Goal::Get { local, holders, search, complete, .. }, started, .. }) =
+            self.operations.get(&id)
+        else {
+            return;
+        };
+        let progress = Progress {
+            tally: search.followed_by(got.tally),
+            complete: *complete && got.complete,
+            elapsed: now.since(*started),
+        };
+        let outcome = GetOutcome { values: got.values, from_local: local.len(), holders: *holders, progress };
+        self.finish(id, Outcome::Got(outcome), now);
+    }
+
+    /// Keeps a copy of a value of ours, if we are one of those who should have it. The original never does,
+    /// so that a lone node loses what it stores, and lookups that end at the true closest node find nothing.
+    fn store_here(&mut self, id: OperationId, found: &FindNodeOutcome, key: Id, value: &Bytes, now: Time) {
+        let wanted = self.settings.role == Role::Write
+            && found.is_among_closest(&self.id, self.settings.store_redundancy);
+        if !wanted {
+            return;
+        }
+        let here = match self.storage.put(&key, value, now) {
+            Ok(ticket) => {
+                self.parked.park(ticket, Waiting::Ourselves(id));
+                Here::Waiting
+            }
+            Err(error) => {
+                tracing::debug!(%key, %error, "no copy kept here");
+                Here::Failed
+            }
+        };
+        self.set_here(id, here);
+    }
+
+    /// The copy of a stored value that we keep is durable, or could not be made so.
+    pub(super) fn on_stored_here(&mut self, id: OperationId, here: Here, now: Time) {
+        self.set_here(id, here);
+        self.conclude_store(id, now);
+    }
+
+    fn set_here(&mut self, id: OperationId, changed: Here) {
+        if let Some(Operation { goal: Goal::Store { here, .. }, .. }) = self.operations.get_mut(&id) {
+            *here = changed;
+        }
+    }
+
+    /// Ends a store once the others have answered and our own copy, if any, is durable.
+    fn conclude_store(&mut self, id: OperationId, now: Time) {
+        let Some(Operation { goal: Goal::Store { stored, here, search, complete, .. }, started, .. }) =
+            self.operations.get_mut(&id)
+        else {
+            return;
+        };
+        if *here == Here::Waiting {
+            return;
+        }
+        let Some(stored) = stored.take() else { return };
+        let outcome = StoreOutcome {
+            refused: stored.tally.refused + stored.tally.invalid,
+            timed_out: stored.tally.timed_out + stored.tally.unsent,
+            stored: stored.stored,
+            stored_here: *here == Here::Durable,
+            progress: Progress {
+                tally: search.followed_by(stored.tally),
+                complete: *complete && stored.complete && *here != Here::Failed,
+                elapsed: now.since(*started),
+            },
+        };
+        self.finish(id, Outcome::Stored(outcome), now);
+    }
+
+    /// Ends an operation with what it has so far.
+    pub(super) fn finish_early(&mut self, id: OperationId, now: Time) {
+        let Some(operation) = self.operations.get_mut(&id) else { return };
+        match &mut operation.goal {
+            Goal::FindNode | Goal::FindValue { .. } => self.on_stage_done(id, now),
+            Goal::Get { complete, .. } => {
+                *complete = false;
+                self.on_stage_done(id, now);
+                // A get still looking for holders has only moved on to fetching from them.
+                self.on_stage_done(id, now);
+            }
+            Goal::Store { complete, stored, .. } => {
+                *complete = false;
+                if let Stage::StoreValue(action) = &operation.stage {
+                    *stored = Some(action.outcome());
+                }
+                let nothing =
+                    StoreValueOutcome { stored: Vec::new(), tally: Tally::default(), complete: false };
+                stored.get_or_insert(nothing);
+                operation.stage = Stage::Waiting;
+                self.conclude_store(id, now);
+            }
+            Goal::Join(_) => self.finish_join(id, now),
+            Goal::Refresh => drop(self.take_operation(id)),
+            // Its call ends when the endpoint stops.
+            Goal::Contact(_) => {}
+        }
+    }
+}

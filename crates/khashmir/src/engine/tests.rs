@@ -1,0 +1,168 @@
+//! The engine alone, with datagrams by hand: no socket, no clock.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use khashmir_krpc::{
+    ErrorCode, Message, Query, Reply, Token, TransactionId, decode, encode_query, encode_reply,
+};
+use khashmir_storage::{FaultyStorage, MemoryStorage, Operation as StorageOperation};
+
+use super::*;
+use crate::outcome::Request;
+use crate::{Role, Scope};
+
+const START: Time = Time::from_secs(1_000_000);
+
+fn settings() -> Settings {
+    Settings { scope: Scope::ANY, ..Settings::default() }
+}
+
+fn engine(settings: Settings) -> Engine<MemoryStorage> {
+    Engine::new(MemoryStorage::new(), settings, [7; 32], START).unwrap()
+}
+
+fn peer() -> Contact {
+    Contact::new(Id::sha1(b"peer"), "127.0.0.9:9".parse().unwrap())
+}
+
+/// Sends a query of the peer's and returns what comes back to it at once.
+fn ask<S: Storage>(engine: &mut Engine<S>, query: &Query, now: Time) -> Vec<Message> {
+    let datagram =
+        encode_query(&TransactionId::from_slice(b"12345678901234567890").unwrap(), &peer().id, query);
+    engine.handle_datagram(peer().addr, &datagram, now);
+    answers(engine)
+}
+
+/// What waits to go to the peer, its pings aside.
+fn answers<S: Storage>(engine: &mut Engine<S>) -> Vec<Message> {
+    std::iter::from_fn(|| engine.poll_transmit())
+        .filter(|transmit| transmit.to == peer().addr)
+        .map(|transmit| decode(&transmit.payload).unwrap())
+        .filter(|message| !matches!(message, Message::Query { .. }))
+        .collect()
+}
+
+fn token<S: Storage>(engine: &mut Engine<S>, now: Time) -> Token {
+    let answer = ask(engine, &Query::FindNode { target: Id::MAX }, now).pop();
+    let Some(Message::Reply { body, .. }) = answer else { panic!("{answer:?}") };
+    match body.read(khashmir_krpc::Method::FindNode).unwrap().1 {
+        Reply::FindNode { token, .. } => token.unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn store(token: Token) -> Query {
+    Query::StoreValue { key: Id::sha1(b"key"), value: Bytes::from_static(b"value"), token }
+}
+
+fn is_error(messages: &[Message], expected: ErrorCode) -> bool {
+    matches!(messages, [Message::Error { code, .. }] if *code == expected.number())
+}
+
+fn commit<S: Storage>(engine: &mut Engine<S>, now: Time) {
+    let committed = engine.poll_commit(now).expect("something is staged").run();
+    engine.handle_committed(committed, now);
+}
+
+#[test]
+fn a_new_id_is_saved_at_once() {
+    let mut engine = engine(settings());
+    assert_eq!(engine.storage().own_id().unwrap(), Some(engine.id()));
+    commit(&mut engine, START);
+}
+
+#[test]
+fn an_acknowledgement_waits_for_the_commit() {
+    let mut engine = engine(settings());
+    commit(&mut engine, START);
+    let token = token(&mut engine, START);
+    assert!(ask(&mut engine, &store(token), START).is_empty());
+    commit(&mut engine, START);
+    assert!(matches!(&answers(&mut engine)[..], [Message::Reply { .. }]));
+}
+
+#[test]
+fn a_failed_commit_refuses_those_who_wait_and_is_tried_again_later() {
+    let storage = FaultyStorage::new(MemoryStorage::new());
+    let mut engine = Engine::new(storage, settings(), [7; 32], START).unwrap();
+    commit(&mut engine, START);
+    let token = token(&mut engine, START);
+    engine.storage.fail_next(StorageOperation::Commit, 1);
+    assert!(ask(&mut engine, &store(token.clone()), START).is_empty());
+    commit(&mut engine, START);
+    assert!(is_error(&answers(&mut engine), ErrorCode::Server));
+    assert!(engine.storage_error().is_some());
+
+    assert!(engine.poll_commit(START).is_none(), "no attempt without a pause");
+    let later = START + Duration::from_secs(1);
+    engine.handle_timeout(later);
+    commit(&mut engine, later);
+    assert_eq!(engine.storage_error(), None);
+    assert!(ask(&mut engine, &store(token), later).is_empty());
+    commit(&mut engine, later);
+    assert!(matches!(&answers(&mut engine)[..], [Message::Reply { .. }]));
+}
+
+#[test]
+fn a_role_answers_other_methods_as_unknown() {
+    let base = &mut engine(Settings { role: Role::Base, ..settings() });
+    let read = &mut engine(Settings { role: Role::Read, ..settings() });
+    let (key, num) = (Id::sha1(b"key"), 0);
+    assert!(is_error(&ask(base, &Query::FindValue { key }, START), ErrorCode::UnknownMethod));
+    assert!(is_error(&ask(base, &Query::GetValue { key, num }, START), ErrorCode::UnknownMethod));
+    assert!(matches!(&ask(read, &Query::GetValue { key, num }, START)[..], [Message::Reply { .. }]));
+    let token = token(read, START);
+    assert!(is_error(&ask(read, &store(token), START), ErrorCode::UnknownMethod));
+}
+
+#[test]
+fn a_bad_token_is_refused_and_nothing_is_stored() {
+    let mut engine = engine(settings());
+    let refused = ask(&mut engine, &store(Token::new(vec![0; 20])), START);
+    assert!(is_error(&refused, ErrorCode::InvalidToken));
+    assert_eq!(engine.storage().totals().values, 0);
+}
+
+#[test]
+fn stores_beyond_the_limit_of_parked_ones_are_refused() {
+    let mut engine = engine(Settings { max_parked: 1, ..settings() });
+    let token = token(&mut engine, START);
+    assert!(ask(&mut engine, &store(token.clone()), START).is_empty());
+    assert!(is_error(&ask(&mut engine, &store(token), START), ErrorCode::Server));
+}
+
+#[test]
+fn a_querier_enters_the_table_only_once_it_answers_a_ping() {
+    let mut engine = engine(settings());
+    engine.handle_datagram(
+        peer().addr,
+        &encode_query(&TransactionId::from_slice(b"12345678901234567890").unwrap(), &peer().id, &Query::Ping),
+        START,
+    );
+    assert!(engine.table().is_empty());
+    let ping = std::iter::from_fn(|| engine.poll_transmit())
+        .find_map(|transmit| match decode(&transmit.payload).unwrap() {
+            Message::Query { transaction, query: Query::Ping, .. } => Some(transaction),
+            _ => None,
+        })
+        .expect("a newcomer is pinged");
+    engine.handle_datagram(peer().addr, &encode_reply(&ping, &peer().id, &Reply::Ping).unwrap(), START);
+    assert_eq!(engine.table().contacts().collect::<Vec<_>>(), [peer()]);
+}
+
+#[test]
+fn operations_are_bounded_and_end_once() {
+    let mut engine = engine(Settings { max_operations: 1, ..settings() });
+    let ping = engine.start(Request::Ping { addr: peer().addr }, START).unwrap();
+    assert_eq!(engine.start(Request::Ping { addr: peer().addr }, START), Err(crate::Busy { limit: 1 }));
+    let mut now = START;
+    let mut finished = Vec::new();
+    while now < START + Duration::from_secs(60) {
+        now = engine.poll_timeout();
+        engine.handle_timeout(now);
+        finished.extend(std::iter::from_fn(|| engine.poll_event()));
+    }
+    let expected = Outcome::Pong(Err(khashmir_krpc::Failure::Timeout));
+    assert_eq!(finished, [Event::Finished { operation: ping, outcome: expected }]);
+}

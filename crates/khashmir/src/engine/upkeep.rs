@@ -1,0 +1,173 @@
+//! What a node does by itself: checkpoints, expiry, refreshes, pings, and the end.
+
+use std::time::Duration;
+
+use khashmir_krpc::Query;
+use khashmir_routing::Upkeep;
+use khashmir_storage::Storage;
+use khashmir_types::{Contact, Time};
+use rand::RngExt;
+
+use super::operation::Goal;
+use super::{Engine, Pending, Purpose};
+use crate::Settings;
+
+/// Refreshes that run at a time. They are in no hurry, and a new node wishes a score of them at once.
+const MAX_REFRESHES: usize = 2;
+
+/// Values that one sweep removes: some milliseconds of work.
+const SWEEP: usize = 1000;
+
+/// Between two sweeps while there is more to remove: time to serve, and for a commit.
+const SWEEP_PAUSE: Duration = Duration::from_millis(100);
+
+/// Between a commit that failed and the next attempt: a full disk must not keep a core busy, and whoever
+/// waits for the commit still gets an answer well before its call times out.
+const COMMIT_PAUSE: Duration = Duration::from_secs(1);
+
+/// What is due when.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    checkpoint: Time,
+    sweep: Option<Time>,
+    /// No commit before this, as the last one failed.
+    commit: Option<Time>,
+    refreshing: usize,
+}
+
+impl Schedule {
+    pub(super) fn new(settings: &Settings, now: Time) -> Self {
+        // A first sweep at once: what expired while we were down must not be served for long.
+        Self { checkpoint: now + settings.first_checkpoint, sweep: Some(now), commit: None, refreshing: 0 }
+    }
+
+    /// When there is something to do next.
+    pub(super) fn next(&self) -> Time {
+        [self.sweep, self.commit].into_iter().flatten().fold(self.checkpoint, Time::min)
+    }
+
+    /// May a commit begin? Asked when the pause after a failure is over, it ends that pause.
+    pub(super) fn may_commit(&mut self, now: Time) -> bool {
+        self.commit = self.commit.filter(|resume| *resume > now);
+        self.commit.is_none()
+    }
+
+    /// The last commit failed.
+    pub(super) fn on_commit_failed(&mut self, now: Time) {
+        self.commit = Some(now + COMMIT_PAUSE);
+    }
+
+    /// A refresh has ended.
+    pub(super) fn on_refreshed(&mut self) {
+        self.refreshing -= 1;
+    }
+}
+
+impl<S: Storage> Engine<S> {
+    /// Does what has become due.
+    pub(super) fn run_schedule(&mut self, now: Time) {
+        if self.stopping {
+            return;
+        }
+        if self.schedule.checkpoint <= now {
+            self.checkpoint(now);
+            let interval = self.settings.checkpoint_interval;
+            self.schedule.checkpoint = now + interval.mul_f64(self.rng.random_range(0.9..1.1));
+        }
+        if self.schedule.sweep.is_some_and(|due| due <= now) {
+            self.sweep(now);
+        }
+        if self.membership.rejoin_at().is_some_and(|due| due <= now) {
+            self.rejoin(now);
+        }
+    }
+
+    /// Rotates the token secrets, saves what a restart needs, and begins to remove what has expired.
+    fn checkpoint(&mut self, now: Time) {
+        self.tokens.rotate(&mut self.rng);
+        self.save();
+        self.schedule.sweep = Some(now);
+    }
+
+    /// Stages our id and the table. A table without a living node is no news: the one saved before is worth more.
+    fn save(&mut self) {
+        if !self.is_joined() {
+            return;
+        }
+        let contacts: Vec<_> = self.table.contacts().collect();
+        if let Err(error) = self.storage.set_contacts(&contacts) {
+            tracing::debug!(%error, "table not saved");
+        }
+    }
+
+    /// Removes some of the values that nobody has refreshed for too long.
+    fn sweep(&mut self, now: Time) {
+        let swept = self.storage.clamp_times(now, SWEEP).and_then(|clamped| {
+            let expired = self.storage.expire(now - self.settings.key_expire, SWEEP)?;
+            Ok(clamped.more || expired.more)
+        });
+        let more = swept.unwrap_or_else(|error| {
+            tracing::debug!(%error, "values not expired");
+            // The next checkpoint tries again.
+            false
+        });
+        self.schedule.sweep = more.then(|| now + SWEEP_PAUSE);
+    }
+
+    /// Carries out the table's wishes as far as there is room for them.
+    pub(super) fn run_upkeep(&mut self, now: Time) {
+        while !self.stopping && !self.is_upkeep_saturated() {
+            match self.table.poll_upkeep(now) {
+                Some(Upkeep::Ping(contact)) => self.ping(contact, now),
+                Some(Upkeep::Refresh(range)) => {
+                    self.schedule.refreshing += 1;
+                    let (id, target) = (self.new_operation_id(), range.random(&mut self.rng));
+                    self.start_find_node(id, Goal::Refresh, target, now);
+                }
+                None => return,
+            }
+        }
+    }
+
+    fn ping(&mut self, contact: Contact, now: Time) {
+        match self.endpoint.call(contact, &Query::Ping, now, &mut self.rng) {
+            Ok(call) => {
+                self.calls.insert(call, Pending { purpose: Purpose::Upkeep, since: now });
+            }
+            Err(_) => self.table.on_failure(contact, now),
+        }
+    }
+
+    /// When the table wants something next. Nothing while it must wait for calls to end: their end is an input.
+    pub(super) fn upkeep_timeout(&self) -> Option<Time> {
+        if self.stopping || self.is_upkeep_saturated() { None } else { self.table.poll_timeout() }
+    }
+
+    fn is_upkeep_saturated(&self) -> bool {
+        self.schedule.refreshing >= MAX_REFRESHES
+            || self.endpoint.open_calls() >= self.settings.calls.max_outstanding
+    }
+
+    /// Begins to end: every operation ends with what it has, the table is saved, nothing new is taken in.
+    ///
+    /// Go on draining commits until [`is_stopped`](Self::is_stopped); then call [`close`](Self::close).
+    pub fn stop(&mut self, now: Time) {
+        if self.stopping {
+            return;
+        }
+        self.save();
+        self.stopping = true;
+        let running: Vec<_> = self.operations.keys().copied().collect();
+        for id in running {
+            self.finish_early(id, now);
+        }
+        self.settle(now);
+    }
+
+    /// Ends for good: calls in flight fail, nothing is answered any more. What
+    /// [`poll_transmit`](Self::poll_transmit) still has may be sent.
+    pub fn close(&mut self, now: Time) {
+        self.endpoint.stop();
+        self.settle(now);
+    }
+}

@@ -1,0 +1,157 @@
+//! `Settings`: everything about a node that can be chosen, with the original's final values as defaults.
+
+use std::time::Duration;
+
+use khashmir_actions::{LookupConfig, Wanted};
+use khashmir_krpc::EndpointConfig;
+use khashmir_routing::TableConfig;
+
+use crate::Scope;
+
+/// What a node does for others: the original's three tiers. A method outside the role is answered with
+/// error 203, as if it did not exist.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Routing only: `ping`, `join`, `find_node`.
+    Base,
+    /// Also serves what it holds: `find_value`, `get_value`.
+    Read,
+    /// Also stores for others: `store_value`. A full member of the network.
+    #[default]
+    Write,
+}
+
+/// The settings of a node. Start from `Settings::default()` and change what you need.
+///
+/// In brackets the name of the original's setting (`apt-p2p.conf`).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// What the node does for others. Default: everything.
+    pub role: Role,
+    /// Which addresses contacts may have (`LOCAL_OK`). Default: public ones; the facade widens it by what
+    /// the bound address implies.
+    pub scope: Scope,
+    /// Calls: timeout (`KRPC_TIMEOUT`, 9 s), first resend (`KRPC_INITIAL_DELAY`, 2 s), bounds in flight.
+    pub calls: EndpointConfig,
+    /// Routing table: `K` (8), `MAX_FAILURES` (3), `MIN_PING_INTERVAL` (15 min), `BUCKET_STALENESS` (1 h).
+    pub table: TableConfig,
+    /// Lookups: `K` (8), `CONCURRENT_REQS` (8), bounds on queries and time.
+    pub lookup: LookupConfig,
+    /// On how many other nodes a value is stored, and from how many it is got (`STORE_REDUNDANCY`).
+    /// At least 1; default 6. A copy we keep ourselves does not count.
+    pub store_redundancy: usize,
+    /// How many values a get is after (`RETRIEVE_VALUES`). Default: all that `store_redundancy` of the
+    /// closest holders have, at most 10,000.
+    pub retrieve_values: Wanted,
+    /// How long after its last refresh a value is kept (`KEY_EXPIRE`). Default 3 h.
+    pub key_expire: Duration,
+    /// From the start to the first checkpoint. Default 60 s.
+    pub first_checkpoint: Duration,
+    /// Between checkpoints, give or take a tenth (`CHECKPOINT_INTERVAL`): token secrets rotate, id and
+    /// table are saved, values expire. Default 5 min.
+    pub checkpoint_interval: Duration,
+    /// From losing (or not finding) the network to the first attempt to join again. It doubles with each
+    /// failure. Default 20 s.
+    pub rejoin_delay: Duration,
+    /// The longest time between two attempts to join again. Default 15 min.
+    pub max_rejoin_delay: Duration,
+    /// Operations (gets, stores, lookups…) running at a time. One more is refused. Default 4,096: at the
+    /// default bounds of a lookup that is a few tens of megabytes.
+    pub max_operations: usize,
+    /// Stores waiting for the commit that makes them durable. One more is answered with error 201.
+    /// Default 16,384: about a third of a second at the rate a disk can commit.
+    pub max_parked: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            role: Role::default(),
+            scope: Scope::default(),
+            calls: EndpointConfig::default(),
+            table: TableConfig::default(),
+            lookup: LookupConfig::default(),
+            store_redundancy: 6,
+            retrieve_values: Wanted::default(),
+            key_expire: Duration::from_secs(3 * 3600),
+            first_checkpoint: Duration::from_secs(60),
+            checkpoint_interval: Duration::from_secs(300),
+            rejoin_delay: Duration::from_secs(20),
+            max_rejoin_delay: Duration::from_secs(900),
+            max_operations: 4096,
+            max_parked: 16_384,
+        }
+    }
+}
+
+/// A setting whose value cannot work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("setting {name}: {reason}")]
+pub struct SettingsError {
+    /// The field, with its path: `lookup.k`.
+    pub name: &'static str,
+    /// What is wrong with its value, and what would do.
+    pub reason: &'static str,
+}
+
+impl Settings {
+    /// Checks that the settings can work.
+    ///
+    /// # Errors
+    /// Names the first setting that cannot.
+    pub fn validate(&self) -> Result<(), SettingsError> {
+        let Self { lookup, table, calls, .. } = self;
+        let rules = [
+            ("store_redundancy", self.store_redundancy > 0, "must be at least 1"),
+            ("lookup.k", lookup.k > 0, "must be at least 1"),
+            ("lookup.concurrency", lookup.concurrency > 0, "must be at least 1"),
+            (
+                "lookup.max_in_flight",
+                lookup.max_in_flight >= lookup.concurrency,
+                "must be at least the concurrency",
+            ),
+            ("lookup.max_queries", lookup.max_queries >= lookup.k, "must be at least k"),
+            ("table.k", table.k > 1, "must be at least 2"),
+            ("table.max_failures", table.max_failures > 0, "must be at least 1"),
+            ("calls.max_outstanding", calls.max_outstanding > 0, "must be at least 1"),
+            (
+                "calls.timeout",
+                calls.timeout > calls.initial_delay,
+                "must be longer than the first resend delay",
+            ),
+            ("key_expire", !self.key_expire.is_zero(), "must not be zero"),
+            (
+                "checkpoint_interval",
+                self.checkpoint_interval >= Duration::from_secs(1),
+                "must be at least 1 s",
+            ),
+            ("rejoin_delay", !self.rejoin_delay.is_zero(), "must not be zero"),
+            ("max_operations", self.max_operations > 0, "must be at least 1"),
+            ("max_parked", self.max_parked > 0, "must be at least 1"),
+        ];
+        rules
+            .into_iter()
+            .find(|(_, holds, _)| !holds)
+            .map_or(Ok(()), |(name, _, reason)| Err(SettingsError { name, reason }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid() {
+        assert_eq!(Settings::default().validate(), Ok(()));
+    }
+
+    #[test]
+    fn a_bad_setting_is_named() {
+        let settings = Settings { store_redundancy: 0, ..Settings::default() };
+        assert_eq!(
+            settings.validate().unwrap_err().to_string(),
+            "setting store_redundancy: must be at least 1"
+        );
+    }
+}
