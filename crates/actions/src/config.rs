@@ -28,8 +28,8 @@ pub struct LookupConfig {
     /// How long after its start an action ends with what is known. Default 60 s: six calls that time out
     /// one after the other, which only a hostile or dead neighbourhood causes.
     pub deadline: Duration,
-    /// How long an open question may hold up others. Default 2 s, after which a call is sent again: a node
-    /// that has not answered by then is dead more often than late.
+    /// How long an open question may hold up others, and a lookup's end once k others have answered. Default
+    /// 2 s, after which a call is sent again: a node that has not answered by then is dead more often than late.
     pub slow_after: Duration,
 }
 

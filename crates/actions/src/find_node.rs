@@ -148,6 +148,31 @@ mod tests {
     }
 
     #[test]
+    fn a_slow_node_is_not_waited_for_once_k_others_have_answered() {
+        let mut search = search(&[1, 2, 3, 4], plain(8));
+        assert_eq!(asked(&mut search, START), nodes([1, 2, 3]));
+        search.on_answer(&node(2), naming(vec![]), START);
+        search.on_answer(&node(3), naming(vec![]), START);
+        let slow = START + Duration::from_secs(2);
+        assert_eq!(asked(&mut search, slow), nodes([4]));
+        search.on_answer(&node(4), naming(vec![]), slow);
+        assert_eq!(search.poll(slow), Step::Done);
+        assert_eq!(found(&search), nodes([2, 3, 4]));
+    }
+
+    #[test]
+    fn a_slow_node_is_waited_for_while_fewer_than_k_have_answered() {
+        let mut search = search(&[1, 2], plain(8));
+        assert_eq!(asked(&mut search, START), nodes([1, 2]));
+        search.on_answer(&node(2), naming(vec![]), START);
+        let late = START + Duration::from_secs(8);
+        assert!(matches!(search.poll(late), Step::Wait(_)));
+        search.on_answer(&node(1), naming(vec![]), late);
+        assert_eq!(search.poll(late), Step::Done);
+        assert_eq!(found(&search), nodes([1, 2]));
+    }
+
+    #[test]
     fn a_question_beyond_the_closest_holds_up_nobody_but_is_in_flight() {
         let config = LookupConfig { max_in_flight: 3, ..plain(2) };
         let mut search = search(&[8, 9], config);

@@ -1,6 +1,6 @@
 //! `Lookup`: the walk towards a target that `FindNode` and `FindValue` share (Kademlia, section 2.3).
 //!
-//! Ends when the k closest nodes that have not failed have all answered.
+//! Ends when the k closest nodes that have neither failed nor been slow have all answered.
 
 use khashmir_types::{Contact, Id, Time};
 
@@ -43,10 +43,10 @@ impl<T: Default> Lookup<T> {
         if self.run.is_over(now) {
             return Step::Done;
         }
-        if self.has_heard_closest(|_| true) {
+        if self.has_heard_closest(|_| true, now) {
             return self.run.finish(End::Complete);
         }
-        if self.run.queries_left() == 0 && self.has_heard_closest(|state| state != State::New) {
+        if self.run.queries_left() == 0 && self.has_heard_closest(|state| state != State::New, now) {
             return self.run.finish(End::CutShort);
         }
         let Some(index) = self.next(now) else { return self.run.wait(now) };
@@ -68,16 +68,33 @@ impl<T: Default> Lookup<T> {
     }
 
     /// Have the k closest that are in a state that `matters`, and have not failed, answered?
-    fn has_heard_closest(&self, matters: impl Fn(State) -> bool) -> bool {
-        let live = self.run.list().live().filter(|(_, candidate)| matters(candidate.state));
-        live.take(self.k).all(|(_, candidate)| candidate.state == State::Answered)
+    ///
+    /// A slow node gives its place to the next: if k others have answered, nobody waits for it (it is dead more
+    /// often than late, and would hold up the end for the whole timeout of a call). If there are fewer, it is
+    /// all there is to wait for.
+    fn has_heard_closest(&self, matters: impl Fn(State) -> bool, now: Time) -> bool {
+        let (mut answered, mut waits) = (0, false);
+        for (_, candidate) in self.run.list().live().filter(|(_, candidate)| matters(candidate.state)) {
+            match candidate.state {
+                State::Answered => answered += 1,
+                State::Asked { .. } if !self.run.is_fresh(candidate, now) => waits = true,
+                _ => return false,
+            }
+            if answered == self.k {
+                return true;
+            }
+        }
+        !waits
     }
 
-    /// The place of the node to ask next, if one is to be asked now. Open questions beyond the k closest
-    /// hold up nobody.
+    /// The place of the node to ask next, if one is to be asked now. Open questions beyond the k closest that
+    /// are not slow hold up nobody.
     fn next(&self, now: Time) -> Option<usize> {
         let list = self.run.list();
-        let mut closest = list.live().take(self.k);
+        let is_slow = |candidate: &Candidate<T>| {
+            matches!(candidate.state, State::Asked { .. }) && !self.run.is_fresh(candidate, now)
+        };
+        let mut closest = list.live().filter(|(_, candidate)| !is_slow(candidate)).take(self.k);
         let holding = closest.clone().filter(|(_, candidate)| self.run.is_fresh(candidate, now)).count();
         if !self.run.has_room(holding) {
             return None;

@@ -8,6 +8,7 @@ use khashmir_krpc::{Transport, UdpTransport};
 use khashmir_storage::{MemoryStorage, RedbStorage, Storage};
 use rand::TryRng;
 use rand::rngs::SysRng;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
@@ -85,6 +86,9 @@ impl Builder {
     ///
     /// # Errors
     /// If the transport has no address, the store cannot be read, or a setting cannot work.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
     pub fn start_with<S: Storage + 'static>(
         mut self,
         storage: S,
@@ -103,7 +107,7 @@ impl Builder {
             engine.add_own_addr(local_addr);
         }
         let (commands, inbox) = mpsc::channel(MAX_COMMANDS);
-        let handle = Khashmir { commands, id: engine.id(), local_addr };
+        let handle = Khashmir { commands, id: engine.id(), local_addr, runtime: Handle::current() };
         tokio::spawn(Driver::new(engine, transport, clock, inbox).run());
         Ok(handle)
     }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use khashmir_krpc::MAX_STORABLE;
 use khashmir_types::{Contact, Id};
 use tokio::net::lookup_host;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::command::{Bootstrap, Command, Getter, MAX_UNREAD_VALUES};
@@ -42,6 +43,8 @@ pub struct Khashmir {
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) id: Id,
     pub(crate) local_addr: SocketAddr,
+    /// Where the node runs, so that a get can wait its turn there wherever it was begun.
+    pub(crate) runtime: Handle,
 }
 
 impl Khashmir {
@@ -133,7 +136,7 @@ impl Khashmir {
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
             Err(mpsc::error::TrySendError::Full(command)) => {
                 let commands = self.commands.clone();
-                tokio::spawn(async move { commands.send(command).await });
+                self.runtime.spawn(async move { commands.send(command).await });
             }
         }
         Get { values, outcome }

@@ -195,6 +195,12 @@ impl KTable {
         self.nodes().filter(|node| node.is_proven()).count()
     }
 
+    /// Has no node in the table answered us?
+    #[must_use]
+    pub fn is_isolated(&self) -> bool {
+        !self.nodes().any(KNode::is_proven)
+    }
+
     /// Does the table hold no node?
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -253,7 +253,7 @@ impl<S: Storage> Engine<S> {
     /// Do we know at least one living node?
     #[must_use]
     pub fn is_joined(&self) -> bool {
-        self.table.proven_len() > 0
+        !self.table.is_isolated()
     }
 
     /// Why the last commit failed, if no other has succeeded since: then stores are refused with error 201,
