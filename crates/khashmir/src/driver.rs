@@ -108,20 +108,22 @@ impl<S: Storage + 'static> Driver<S> {
         }
     }
 
-    /// Carries out everything the engine wants: sends, tells, commits.
+    /// Carries out everything the engine wants: sends, tells, commits. Each may bring about more.
     async fn flush(&mut self) {
-        let now = self.clock.now();
-        let transmits: Vec<Transmit> = std::iter::from_fn(|| self.engine.poll_transmit()).collect();
-        if !transmits.is_empty() {
+        loop {
+            let transmits: Vec<Transmit> = std::iter::from_fn(|| self.engine.poll_transmit()).collect();
+            let events: Vec<Event> = std::iter::from_fn(|| self.engine.poll_event()).collect();
+            if transmits.is_empty() && events.is_empty() {
+                return self.begin_commit();
+            }
             for failure in self.transport.send(&transmits).await {
                 tracing::debug!(to = %failure.to, error = %failure.error, "not sent");
-                self.engine.handle_send_error(failure.to, now);
+                self.engine.handle_send_error(failure.to, self.clock.now());
+            }
+            for event in events {
+                self.on_event(event);
             }
         }
-        while let Some(event) = self.engine.poll_event() {
-            self.on_event(event);
-        }
-        self.begin_commit();
     }
 
     fn begin_commit(&mut self) {
