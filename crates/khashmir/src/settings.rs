@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use khashmir_actions::{LookupConfig, Wanted};
-use khashmir_krpc::EndpointConfig;
+use khashmir_krpc::{ConfigError, EndpointConfig};
 use khashmir_routing::TableConfig;
 
 use crate::Scope;
@@ -87,12 +87,19 @@ impl Default for Settings {
 
 /// A setting whose value cannot work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("setting {name}: {reason}")]
-pub struct SettingsError {
-    /// The field, with its path: `lookup.k`.
-    pub name: &'static str,
-    /// What is wrong with its value, and what would do.
-    pub reason: &'static str,
+#[non_exhaustive]
+pub enum SettingsError {
+    /// One of the calls' settings.
+    #[error("setting calls: {0}")]
+    Calls(#[from] ConfigError),
+    /// Any other.
+    #[error("setting {name}: {reason}")]
+    Value {
+        /// The field, with its path: `lookup.k`.
+        name: &'static str,
+        /// What would do.
+        reason: &'static str,
+    },
 }
 
 impl Settings {
@@ -102,6 +109,7 @@ impl Settings {
     /// Names the first setting that cannot.
     pub fn validate(&self) -> Result<(), SettingsError> {
         let Self { lookup, table, calls, .. } = self;
+        calls.validate()?;
         let rules = [
             ("store_redundancy", self.store_redundancy > 0, "must be at least 1"),
             ("lookup.k", lookup.k > 0, "must be at least 1"),
@@ -114,7 +122,6 @@ impl Settings {
             ("lookup.max_queries", lookup.max_queries >= lookup.k, "must be at least k"),
             ("table.k", table.k > 1, "must be at least 2"),
             ("table.max_failures", table.max_failures > 0, "must be at least 1"),
-            ("calls.max_outstanding", calls.max_outstanding > 0, "must be at least 1"),
             (
                 "calls.timeout",
                 calls.timeout > calls.initial_delay,
@@ -130,10 +137,10 @@ impl Settings {
             ("max_operations", self.max_operations > 0, "must be at least 1"),
             ("max_parked", self.max_parked > 0, "must be at least 1"),
         ];
-        rules
-            .into_iter()
-            .find(|(_, holds, _)| !holds)
-            .map_or(Ok(()), |(name, _, reason)| Err(SettingsError { name, reason }))
+        match rules.into_iter().find(|(_, holds, _)| !holds) {
+            Some((name, _, reason)) => Err(SettingsError::Value { name, reason }),
+            None => Ok(()),
+        }
     }
 }
 
