@@ -100,6 +100,7 @@ impl Builder {
         if self.settings.scope.loopback {
             // Where loopback addresses are contacts, one address stands for many nodes.
             self.settings.calls.answers_per_second = u32::MAX;
+            self.settings.limits.max_bytes_per_address = u64::MAX;
         }
         let clock = Clock::start();
         let mut engine = Engine::new(storage, self.settings, seed()?, clock.now())?;

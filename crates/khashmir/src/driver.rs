@@ -1,6 +1,6 @@
 //! The driver: the one task that owns an engine, and carries its inputs and outputs. Decides nothing itself.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +21,8 @@ use crate::outcome::{GetOutcome, Outcome, Request};
 /// acknowledged depends on it.
 const MAX_SHUTDOWN: Duration = Duration::from_secs(10);
 
-/// How often to look whether the caller of a get has gone away, while nothing else happens.
-const SLOWEST_TICK: Duration = Duration::from_secs(1);
+/// How often to look whether the caller of a get has gone away, and how long to sleep if nothing is due.
+const TICK: Duration = Duration::from_secs(1);
 
 /// Carries one engine.
 pub(crate) struct Driver<S> {
@@ -31,7 +31,7 @@ pub(crate) struct Driver<S> {
     clock: Clock,
     commands: mpsc::Receiver<Command>,
     /// Who waits for which operation. An entry for each operation that was started from outside.
-    callers: HashMap<OperationId, Caller>,
+    callers: BTreeMap<OperationId, Caller>,
     /// The commit that runs, on a thread where it may block.
     commit: Option<JoinHandle<Committed>>,
     /// Bootstrap hosts by name, to be resolved anew whenever we find ourselves alone.
@@ -65,7 +65,7 @@ impl<S: Storage + 'static> Driver<S> {
             transport,
             clock,
             commands,
-            callers: HashMap::new(),
+            callers: BTreeMap::new(),
             commit: None,
             bootstrap: Vec::new(),
             resolving: None,
@@ -84,7 +84,7 @@ impl<S: Storage + 'static> Driver<S> {
                 Wake::Command(None) => break None,
                 Wake::Committed(committed) => self.on_committed(committed),
                 Wake::Resolved(resolved) => self.on_resolved(resolved),
-                Wake::Timeout => self.engine.handle_timeout(self.clock.now()),
+                Wake::Timeout => self.on_timeout(),
             }
         };
         self.shut_down().await;
@@ -98,7 +98,9 @@ impl<S: Storage + 'static> Driver<S> {
     /// Waits for the next thing to happen.
     async fn wait(&mut self, batch: &mut Vec<Datagram>) -> Wake {
         let due = self.clock.instant(self.engine.poll_timeout());
-        let due = due.unwrap_or_else(|| self.clock.in_a_while(SLOWEST_TICK));
+        let tick = self.clock.in_a_while(TICK);
+        let has_gets = self.callers.values().any(|caller| matches!(caller, Caller::Get { .. }));
+        let due = due.map_or(tick, |due| if has_gets { due.min(tick) } else { due });
         tokio::select! {
             received = self.transport.receive(batch) => Wake::Received(received),
             command = self.commands.recv() => Wake::Command(command),
@@ -132,6 +134,19 @@ impl<S: Storage + 'static> Driver<S> {
         {
             self.commit = Some(tokio::task::spawn_blocking(|| Commit::run(commit)));
         }
+    }
+
+    fn on_timeout(&mut self) {
+        let now = self.clock.now();
+        let is_dropped =
+            |caller: &Caller| matches!(caller, Caller::Get { getter, .. } if getter.values.is_closed());
+        let dropped: Vec<_> =
+            self.callers.iter().filter(|(_, caller)| is_dropped(caller)).map(|(id, _)| *id).collect();
+        for id in dropped {
+            self.callers.remove(&id);
+            self.engine.cancel(id, now);
+        }
+        self.engine.handle_timeout(now);
     }
 
     async fn on_received(&mut self, received: io::Result<()>, batch: &mut Vec<Datagram>) {
@@ -205,8 +220,12 @@ impl<S: Storage + 'static> Driver<S> {
 
     fn on_committed(&mut self, committed: Result<Committed, tokio::task::JoinError>) {
         self.commit = None;
-        let committed = committed.expect("a commit does not panic, and nobody cancels it");
-        self.engine.handle_committed(committed, self.clock.now());
+        match committed {
+            Ok(committed) => self.engine.handle_committed(committed, self.clock.now()),
+            // The runtime ends, and we with it; nobody waits for an answer any more.
+            Err(error) if error.is_cancelled() => {}
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
     }
 
     /// Resolves the names of the bootstrap hosts once more: they may have moved, or we may have started offline.

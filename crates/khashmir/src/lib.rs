@@ -35,8 +35,13 @@ pub use outcome::{
     StoreOutcome, Value,
 };
 pub use scope::Scope;
-pub use settings::{Role, Settings, SettingsError};
+pub use settings::{Role, Settings, SettingsError, StoreLimits};
 pub use {
     khashmir_actions as actions, khashmir_krpc as krpc, khashmir_routing as routing,
     khashmir_storage as storage, khashmir_types as types,
 };
+
+/// The README's example is compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

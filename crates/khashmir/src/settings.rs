@@ -21,6 +21,33 @@ pub enum Role {
     Write,
 }
 
+/// What a node keeps for others at most. Beyond it a store is answered with error 201; values that are there
+/// already can always be renewed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreLimits {
+    /// Bytes in all values together. Default 1 GiB. On the disk indices add about 150 bytes to each value.
+    pub max_bytes: u64,
+    /// Values in all. Default 10 million.
+    pub max_values: u64,
+    /// Values under one key. Default 100,000: a popular key of a large network has so many publishers, and it
+    /// makes no request slower.
+    pub max_values_per_key: u64,
+    /// Bytes that one IP address may store within [`Settings::key_expire`], renewals and 150 bytes for each value
+    /// included. Default 16 MiB: some 60,000 small values, more than an honest publisher has at any one node.
+    pub max_bytes_per_address: u64,
+}
+
+impl Default for StoreLimits {
+    fn default() -> Self {
+        Self {
+            max_bytes: 1 << 30,
+            max_values: 10_000_000,
+            max_values_per_key: 100_000,
+            max_bytes_per_address: 16 << 20,
+        }
+    }
+}
+
 /// The settings of a node. Start from `Settings::default()` and change what you need.
 ///
 /// In brackets the name of the original's setting (`apt-p2p.conf`).
@@ -44,6 +71,8 @@ pub struct Settings {
     /// How many values a get is after (`RETRIEVE_VALUES`). Default: all that `store_redundancy` of the
     /// closest holders have, at most 10,000.
     pub retrieve_values: Wanted,
+    /// What is kept for others at most.
+    pub limits: StoreLimits,
     /// How long after its last refresh a value is kept (`KEY_EXPIRE`). Default 3 h.
     pub key_expire: Duration,
     /// From the start to the first checkpoint. Default 60 s.
@@ -54,7 +83,7 @@ pub struct Settings {
     /// From losing (or not finding) the network to the first attempt to join again. It doubles with each
     /// failure. Default 20 s.
     pub rejoin_delay: Duration,
-    /// The longest time between two attempts to join again. Default 15 min.
+    /// How far that time doubles. Default 15 min. Each pause is lengthened by up to a quarter, at random.
     pub max_rejoin_delay: Duration,
     /// Operations (gets, stores, lookups…) running at a time. One more is refused. Default 4,096: at the
     /// default bounds of a lookup that is a few tens of megabytes.
@@ -74,6 +103,7 @@ impl Default for Settings {
             lookup: LookupConfig::default(),
             store_redundancy: 6,
             retrieve_values: Wanted::default(),
+            limits: StoreLimits::default(),
             key_expire: Duration::from_secs(3 * 3600),
             first_checkpoint: Duration::from_secs(60),
             checkpoint_interval: Duration::from_secs(300),

@@ -58,7 +58,7 @@ pub use codec::{
 };
 pub use endpoint::{
     CallId, CallRefused, Callee, ConfigError, Counters, DropReason, Endpoint, EndpointConfig, Event, Failure,
-    MethodCounters, ReplyTo, Transmit,
+    MethodCounters, Repeat, ReplyTo, Transmit,
 };
 pub use lossy::Lossy;
 pub use memory::{MemoryNetwork, MemoryTransport};

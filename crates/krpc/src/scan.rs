@@ -7,8 +7,8 @@
 /// recursion of whatever decodes the input afterwards.
 pub const MAX_DEPTH: usize = 32;
 
-/// Values in one input, containers included, keys not: what 2048 bytes can hold, as the shortest value has
-/// two. It bounds what a decoder allocates to some 64 KiB. More are refused.
+/// Values in one input, containers included, keys not. No honest message has a tenth of it; it bounds what a
+/// decoder allocates to some 64 KiB. More are refused.
 pub const MAX_VALUES: usize = 1024;
 
 /// Why bytes are not strict bencode.

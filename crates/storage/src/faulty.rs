@@ -12,7 +12,7 @@ use crate::{Commit, Committed, Storage, StorageError, Swept, Ticket, Totals};
 /// What a [`FaultyStorage`] can be told to refuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
-    /// [`Storage::count`], [`Storage::sample`], [`Storage::own_id`] and [`Storage::contacts`].
+    /// [`Storage::contains`], [`Storage::count`], [`Storage::sample`], [`Storage::own_id`] and [`Storage::contacts`].
     Read,
     /// [`Storage::put`], [`Storage::set_own_id`] and [`Storage::set_contacts`].
     Write,
@@ -65,6 +65,11 @@ impl<S: Storage> Storage for FaultyStorage<S> {
     fn put(&mut self, key: &Id, value: &[u8], now: Time) -> Result<Ticket, StorageError> {
         self.check(Operation::Write)?;
         self.storage.put(key, value, now)
+    }
+
+    fn contains(&self, key: &Id, value: &[u8]) -> Result<bool, StorageError> {
+        self.check(Operation::Read)?;
+        self.storage.contains(key, value)
     }
 
     fn count(&self, key: &Id) -> Result<u64, StorageError> {

@@ -48,6 +48,10 @@ impl Storage for MemoryStorage {
         Ok(self.ticket)
     }
 
+    fn contains(&self, key: &Id, value: &[u8]) -> Result<bool, StorageError> {
+        self.slots.contains(key, value)
+    }
+
     fn count(&self, key: &Id) -> Result<u64, StorageError> {
         self.slots.count(key)
     }

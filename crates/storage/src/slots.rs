@@ -66,6 +66,10 @@ impl<R: Rows> Slots<R> {
         }
     }
 
+    pub(crate) fn contains(&self, key: &Id, value: &[u8]) -> Result<bool, StorageError> {
+        Ok(self.find(key, &Id::sha1(value))?.is_some())
+    }
+
     pub(crate) fn count(&self, key: &Id) -> Result<u64, StorageError> {
         Ok(self.rows.row(&RowKey::Count { key: *key })?.and_then(Row::into_count).unwrap_or(0))
     }

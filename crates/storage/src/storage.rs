@@ -29,6 +29,12 @@ pub trait Storage: Send {
     /// [`StorageError::Backlogged`] if too much is staged, or what a read of the backend gives.
     fn put(&mut self, key: &Id, value: &[u8], now: Time) -> Result<Ticket, StorageError>;
 
+    /// Is `value` stored under `key`?
+    ///
+    /// # Errors
+    /// What a read of the backend gives.
+    fn contains(&self, key: &Id, value: &[u8]) -> Result<bool, StorageError>;
+
     /// How many values there are under `key`.
     ///
     /// # Errors

@@ -118,6 +118,8 @@ fn the_same_pair_again_only_renews_it(storage: &mut dyn Storage) {
         commit(storage);
     }
     assert_eq!(storage.totals(), Totals { keys: 1, values: 1, bytes: 1 });
+    assert!(storage.contains(&key(1), b"a").unwrap());
+    assert!(!storage.contains(&key(1), b"b").unwrap() && !storage.contains(&key(2), b"a").unwrap());
     assert_eq!(storage.expire(secs(3), 10).unwrap().values, 0);
     assert_eq!(storage.expire(secs(4), 10).unwrap().values, 1);
 }

@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, SocketAddrV4};
 
+use khashmir_actions::Action;
 use khashmir_krpc::{Failure, Method, Query};
 use khashmir_storage::Storage;
 use khashmir_types::{Contact, Id, Time};
@@ -15,7 +16,7 @@ use crate::settings::Settings;
 /// Bootstrap addresses kept: more would only make the first seconds of a join louder.
 const MAX_BOOTSTRAP: usize = 64;
 
-/// Own addresses kept: a host has few, and what peers say about ours is hearsay.
+/// Own addresses kept: a host has few.
 const MAX_OWN_ADDRS: usize = 8;
 
 /// What a join has got so far.
@@ -72,7 +73,7 @@ impl Membership {
     /// How long to wait before the next attempt: doubling, and up to a quarter longer, so that nodes which
     /// lost the network at the same moment do not come back at the same moment.
     fn delay(&self, settings: &Settings, jitter: f64) -> std::time::Duration {
-        let doubled = settings.rejoin_delay.saturating_mul(1 << self.failures.min(16));
+        let doubled = settings.rejoin_delay.saturating_mul(1 << self.failures.saturating_sub(1).min(16));
         doubled.min(settings.max_rejoin_delay).mul_f64(1.0 + jitter / 4.0)
     }
 }
@@ -130,14 +131,12 @@ impl<S: Storage> Engine<S> {
         seen_as: Option<SocketAddrV4>,
         now: Time,
     ) {
-        if let Some(addr) = seen_as {
-            self.membership.add_own_addr(addr.into());
-        }
         self.joining(id, |joining| {
             joining.open -= 1;
             joining.outcome.answered.push(node);
             joining.outcome.seen_as = joining.outcome.seen_as.or(seen_as);
         });
+        self.restart_fruitless_lookup(id);
         self.start_neighbourhood(id, now);
     }
 
@@ -164,6 +163,17 @@ impl<S: Storage> Engine<S> {
             joining.lookup = if nearby > 0 { Lookup::Ended } else { Lookup::NotStarted };
         });
         self.conclude_join(id, now);
+    }
+
+    /// Gives up a lookup that nobody has answered: its contacts are dead, but now there is one that lives.
+    fn restart_fruitless_lookup(&mut self, id: OperationId) {
+        if let Some(Operation { goal: Goal::Join(joining), stage, .. }) = self.operations.get_mut(&id)
+            && let Stage::FindNode(action) = stage
+            && action.outcome().tally.answered == 0
+        {
+            *stage = Stage::Waiting;
+            joining.lookup = Lookup::NotStarted;
+        }
     }
 
     /// Looks up the id next to our own, once, as the original does (`findCloseNodes`).

@@ -5,6 +5,7 @@ mod join;
 mod operation;
 mod operations;
 mod parked;
+mod quota;
 mod serve;
 mod stages;
 mod statistics;
@@ -28,6 +29,7 @@ use join::Membership;
 use operation::Operation;
 pub use operation::OperationId;
 use parked::Parked;
+use quota::Quota;
 use statistics::Activity;
 pub use statistics::{Delays, MethodStatistics, Statistics};
 use upkeep::Schedule;
@@ -56,6 +58,7 @@ pub struct Engine<S> {
     /// What each call in flight is for. Bounded by the endpoint's own limits.
     calls: HashMap<CallId, Pending>,
     parked: Parked,
+    quota: Quota,
     schedule: Schedule,
     membership: Membership,
     activity: Activity,
@@ -146,6 +149,7 @@ impl<S: Storage> Engine<S> {
             wakes: BTreeSet::new(),
             calls: HashMap::new(),
             parked: Parked::default(),
+            quota: Quota::default(),
             schedule: Schedule::new(&settings, now),
             membership: Membership::default(),
             activity: Activity::new(now),
@@ -192,7 +196,8 @@ impl<S: Storage> Engine<S> {
         self.membership.set_bootstrap(bootstrap);
     }
 
-    /// Names an address of our own, so that we do not ask ourselves over the wire. At most 8 are kept.
+    /// Names an address of our own, so that we do not ask ourselves over the wire. At most 8 are kept. What peers
+    /// say about our address does not count: a liar could keep us from asking another node.
     pub fn add_own_addr(&mut self, addr: SocketAddr) {
         self.membership.add_own_addr(addr);
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use khashmir_actions::{self as actions, Answer, Ask, Question, Step};
-use khashmir_krpc::{self as krpc, CallRefused, Callee, Method, Query, Reply, Token};
+use khashmir_krpc::{self as krpc, CallRefused, Callee, ErrorCode, Method, Query, Reply, Token};
 use khashmir_storage::Storage;
 use khashmir_types::{Contact, Id, Time};
 
@@ -148,6 +148,8 @@ impl<S: Storage> Engine<S> {
             match cause {
                 krpc::Failure::WrongId { .. } => self.table.on_wrong_id(contact, now),
                 krpc::Failure::Stopped => {}
+                // It lives, but does not serve this: a node of another role, or of another kind.
+                krpc::Failure::Error { code, .. } if code == ErrorCode::UnknownMethod.number() => {}
                 _ => self.table.on_failure(contact, now),
             }
         }

@@ -1,12 +1,13 @@
 //! Answering the queries of others. One function for each method; none of them waits.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use khashmir_krpc::{ErrorCode, MAX_DATAGRAM, Query, Reply, ReplyTo, Token};
 use khashmir_routing::Among;
 use khashmir_storage::{Committed, Storage, StorageError};
 use khashmir_types::{Contact, Id, Time};
+use rand::seq::SliceRandom;
 
 use super::Engine;
 use super::operation::Here;
@@ -60,7 +61,7 @@ impl<S: Storage> Engine<S> {
                 nodes: self.closest(&key),
                 num: self.storage.count(&key).map_err(server_error)?,
             },
-            Query::GetValue { key, num } => Reply::GetValue { values: self.values(&key, num)? },
+            Query::GetValue { key, num } => Reply::GetValue { values: self.values(&key, num, reply_to)? },
             Query::StoreValue { key, value, token } => {
                 self.keep(from, &key, &value, &token, reply_to, now)?;
                 return Ok(None);
@@ -73,12 +74,29 @@ impl<S: Storage> Engine<S> {
         self.table.closest(target, self.settings.table.k, Among::Proven)
     }
 
-    fn values(&mut self, key: &Id, num: u64) -> Result<Vec<Bytes>, ErrorCode> {
+    /// A sample of the values of `key`: those that a reply can carry, as long as there are any.
+    fn values(&mut self, key: &Id, num: u64, reply_to: &ReplyTo) -> Result<Vec<Bytes>, ErrorCode> {
         let limit = match usize::try_from(num) {
             Ok(0) | Err(_) => MAX_VALUES_IN_REPLY,
             Ok(num) => num.min(MAX_VALUES_IN_REPLY),
         };
-        self.storage.sample(key, limit, &mut self.rng).map_err(server_error)
+        let fits = |value: &Bytes| reply_to.fits(std::slice::from_ref(value));
+        let mut values = self.storage.sample(key, limit, &mut self.rng).map_err(server_error)?;
+        if limit < MAX_VALUES_IN_REPLY && !values.iter().all(fits) {
+            // Only a store that others have filled, or a long transaction id, brings us here.
+            let mut more =
+                self.storage.sample(key, MAX_VALUES_IN_REPLY, &mut self.rng).map_err(server_error)?;
+            more.retain(fits);
+            more.truncate(limit);
+            if !more.is_empty() {
+                values = more;
+            }
+        }
+        if !reply_to.fits(&values) {
+            // Chance decides which are sent, or the others would be hidden for good.
+            values.shuffle(&mut self.rng);
+        }
+        Ok(values)
     }
 
     /// Stages a value and parks its acknowledgement until it is durable.
@@ -97,9 +115,26 @@ impl<S: Storage> Engine<S> {
         if self.parked.len() >= self.settings.max_parked || self.stopping {
             return Err(ErrorCode::Server);
         }
+        if !self.has_room(key, value)? || !self.may_store(from.ip(), value.len(), now) {
+            return Err(ErrorCode::Server);
+        }
         let ticket = self.storage.put(key, value, now).map_err(server_error)?;
         self.parked.park(ticket, Waiting::Peer(*reply_to));
         Ok(())
+    }
+
+    /// Is there room for a value? A value that is there already only renews its time: it needs none.
+    fn has_room(&self, key: &Id, value: &[u8]) -> Result<bool, ErrorCode> {
+        let (limits, totals) = (&self.settings.limits, self.storage.totals());
+        let room = totals.values < limits.max_values
+            && totals.bytes.saturating_add(value.len() as u64) <= limits.max_bytes
+            && self.storage.count(key).map_err(server_error)? < limits.max_values_per_key;
+        Ok(room || self.storage.contains(key, value).map_err(server_error)?)
+    }
+
+    fn may_store(&mut self, addr: IpAddr, len: usize, now: Time) -> bool {
+        let (limit, window) = (self.settings.limits.max_bytes_per_address, self.settings.key_expire);
+        self.quota.charge(addr, len, limit, window, now)
     }
 
     /// Answers those whose values a commit covers: durable, or not.

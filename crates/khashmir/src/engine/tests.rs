@@ -10,7 +10,7 @@ use khashmir_storage::{FaultyStorage, MemoryStorage, Operation as StorageOperati
 
 use super::*;
 use crate::outcome::Request;
-use crate::{Role, Scope};
+use crate::{Role, Scope, StoreLimits};
 
 const START: Time = Time::from_secs(1_000_000);
 
@@ -130,6 +130,21 @@ fn stores_beyond_the_limit_of_parked_ones_are_refused() {
     let token = token(&mut engine, START);
     assert!(ask(&mut engine, &store(token.clone()), START).is_empty());
     assert!(is_error(&ask(&mut engine, &store(token), START), ErrorCode::Server));
+}
+
+#[test]
+fn a_full_key_takes_no_new_value_but_renews_those_it_has() {
+    let limits = StoreLimits { max_values_per_key: 1, ..StoreLimits::default() };
+    let mut engine = engine(Settings { limits, ..settings() });
+    let token = token(&mut engine, START);
+    let (key, value) = (Id::sha1(b"key"), Bytes::from_static(b"another"));
+    assert!(ask(&mut engine, &store(token.clone()), START).is_empty());
+    let another = Query::StoreValue { key, value, token: token.clone() };
+    assert!(is_error(&ask(&mut engine, &another, START), ErrorCode::Server));
+    assert!(ask(&mut engine, &store(token), START).is_empty());
+    commit(&mut engine, START);
+    assert_eq!(answers(&mut engine).len(), 2);
+    assert_eq!(engine.storage().totals().values, 1);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use khashmir_krpc::Query;
+use khashmir_krpc::{Query, Repeat};
 use khashmir_routing::Upkeep;
 use khashmir_storage::Storage;
 use khashmir_types::{Contact, Time};
@@ -129,8 +129,12 @@ impl<S: Storage> Engine<S> {
         }
     }
 
+    /// Pings a contact: one of the table's as any call, a stranger with a single datagram, as somebody else may
+    /// have sent a query in its name to make us send to it.
     fn ping(&mut self, contact: Contact, now: Time) {
-        match self.endpoint.call(contact, &Query::Ping, now, &mut self.rng) {
+        let repeat =
+            if self.table.node(&contact.id).is_some() { Repeat::UntilTimeout } else { Repeat::Never };
+        match self.endpoint.call_with(contact, &Query::Ping, repeat, now, &mut self.rng) {
             Ok(call) => {
                 self.calls.insert(call, Pending { purpose: Purpose::Upkeep, since: now });
             }

@@ -26,6 +26,16 @@ pub const fn max_storable(token_len: usize) -> usize {
     value
 }
 
+/// Do all of `values` fit one `get_value` reply beside this transaction id?
+pub(crate) fn fits(transaction: &TransactionId, values: &[Bytes]) -> bool {
+    let frame = GET_VALUE_FRAME + string_len(transaction.as_bytes().len());
+    let list: usize = values.iter().map(|value| string_len(value.len())).sum();
+    frame + list <= MAX_DATAGRAM
+}
+
+/// Bytes of a `get_value` reply, besides transaction id and values.
+const GET_VALUE_FRAME: usize = b"d1:rd2:id20:6:valueslee1:t1:y1:re".len() + Id::LEN;
+
 /// Bytes of a `store_value` query with a transaction id of 20 bytes, besides token and value.
 const STORE_VALUE_FRAME: usize = b"d1:ad2:id20:3:key20:5:token5:valuee1:q11:store_value1:t20:1:y1:qe".len()
     + 2 * Id::LEN
@@ -58,7 +68,7 @@ pub fn encode_reply(transaction: &TransactionId, sender: &Id, reply: &Reply) -> 
     if let Reply::GetValue { values } = reply {
         let frame = to_bytes(&ReplyMessage { r: &r, t, y: "r" }).len();
         let fitting = fitting(values, MAX_DATAGRAM.saturating_sub(frame));
-        if fitting.is_empty() && values.iter().any(|value| !value.is_empty()) {
+        if fitting.is_empty() && !values.is_empty() {
             return Err(ReplyTooLong);
         }
         r.values = Some(fitting);
@@ -77,7 +87,7 @@ pub fn encode_error(transaction: &TransactionId, refusal: &Refusal) -> Bytes {
 /// The values that fit `room` bytes of a list, first come first served.
 fn fitting(values: &[Bytes], mut room: usize) -> Vec<&AsString> {
     let mut fitting = Vec::new();
-    for value in values.iter().filter(|value| !value.is_empty()) {
+    for value in values {
         if let Some(rest) = room.checked_sub(string_len(value.len())) {
             fitting.push(AsString::new(value));
             room = rest;

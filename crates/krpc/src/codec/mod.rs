@@ -10,6 +10,7 @@ mod reply;
 
 use khashmir_types::Id;
 
+pub(crate) use encode::fits;
 pub use encode::{MAX_STORABLE, ReplyTooLong, encode_error, encode_query, encode_reply, max_storable};
 pub use reply::{MalformedReply, ReplyBody};
 
@@ -21,9 +22,10 @@ use fields::Fields;
 /// IPv4, 8 for UDP). A query that is longer is not sent; a reply is cut or becomes an error.
 pub const MAX_DATAGRAM: usize = 1472;
 
-/// Bytes in the longest datagram that is read. The largest sensible one, a `store_value` of
-/// [`MAX_VALUE`](crate::MAX_VALUE) bytes, has 1544. Longer ones are dropped unread.
-pub const MAX_INCOMING: usize = 2048;
+/// Bytes in the longest datagram that is read: as many as the original's receive buffer takes. The largest
+/// sensible one, a `store_value` of [`MAX_VALUE`](crate::MAX_VALUE) bytes, has 1544, but a peer that sends too much
+/// is better told so than left to send it again. Longer ones are dropped unread.
+pub const MAX_INCOMING: usize = 8192;
 
 /// Bytes kept of the text in a received error.
 const MAX_ERROR_TEXT: usize = 128;

@@ -293,7 +293,7 @@ fn long_transaction_ids_and_datagrams_are_dropped() {
     assert!(matches!(decode(&ping("")), Ok(Message::Query { .. })));
     assert!(matches!(decode(&ping(&"T".repeat(64))), Ok(Message::Query { .. })));
     assert!(matches!(decode(&ping(&"T".repeat(65))), Err(DecodeError::TransactionId)));
-    assert!(matches!(decode(&ping(&"T".repeat(2048))), Err(DecodeError::TooLong)));
+    assert!(matches!(decode(&ping(&"T".repeat(MAX_INCOMING))), Err(DecodeError::TooLong)));
 }
 
 #[test]

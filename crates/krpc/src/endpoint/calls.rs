@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use khashmir_types::Time;
 
-use super::event::{CallId, Callee};
+use super::event::{CallId, Callee, Repeat};
 use crate::{Method, TransactionId};
 
 /// A query of ours and what is known of its fate.
@@ -18,6 +18,7 @@ pub(super) struct Call {
     pub(super) method: Method,
     pub(super) transaction: TransactionId,
     pub(super) payload: Bytes,
+    pub(super) repeat: Repeat,
     /// `None` while it is queued.
     pub(super) flight: Option<Flight>,
 }
@@ -54,6 +55,11 @@ impl Calls {
     /// Takes the next call out of the queue; it must be launched.
     pub(super) fn dequeue(&mut self) -> Option<CallId> {
         self.queued.pop_first()
+    }
+
+    /// Is this call to be sent again?
+    pub(super) fn repeat(&self, id: CallId) -> Repeat {
+        self.all.get(&id).map_or(Repeat::Never, |call| call.repeat)
     }
 
     /// Notes that a call was sent, for the first time or again.

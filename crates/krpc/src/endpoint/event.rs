@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use khashmir_types::{Contact, Id};
 
+use crate::codec::fits;
 use crate::message::{Query, Reply};
 use crate::{Method, TransactionId};
 
@@ -46,6 +47,16 @@ impl fmt::Display for Callee {
     }
 }
 
+/// Is a query that is not answered sent again?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Repeat {
+    /// Yes, after growing pauses, until it times out.
+    #[default]
+    UntilTimeout,
+    /// No. For an address that has not proved itself: it may belong to a victim.
+    Never,
+}
+
 /// Where an answer to a query goes. May be kept until the answer is known; costs nothing at the endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplyTo {
@@ -65,6 +76,13 @@ impl ReplyTo {
     #[must_use]
     pub const fn method(&self) -> Method {
         self.method
+    }
+
+    /// Do all of `values` fit one reply to this query? If not, [`Endpoint::reply`](crate::Endpoint::reply) sends
+    /// the first that do.
+    #[must_use]
+    pub fn fits(&self, values: &[Bytes]) -> bool {
+        fits(&self.transaction, values)
     }
 }
 

@@ -18,7 +18,7 @@ use tracing::trace;
 
 pub use config::{ConfigError, EndpointConfig};
 pub use counters::{Counters, DropReason, MethodCounters};
-pub use event::{CallId, CallRefused, Callee, Event, Failure, ReplyTo, Transmit};
+pub use event::{CallId, CallRefused, Callee, Event, Failure, Repeat, ReplyTo, Transmit};
 
 use crate::codec::{MAX_DATAGRAM, Message, ReplyBody, decode, encode_error, encode_query, encode_reply};
 use crate::message::{ErrorCode, Query, Refusal, Reply};
@@ -87,6 +87,21 @@ impl Endpoint {
         now: Time,
         rng: &mut impl Rng,
     ) -> Result<CallId, CallRefused> {
+        self.call_with(callee, query, Repeat::UntilTimeout, now, rng)
+    }
+
+    /// As [`call`](Self::call), with a choice whether the query is sent again.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub fn call_with(
+        &mut self,
+        callee: impl Into<Callee>,
+        query: &Query,
+        repeat: Repeat,
+        now: Time,
+        rng: &mut impl Rng,
+    ) -> Result<CallId, CallRefused> {
         if self.stopped {
             return Err(CallRefused::Stopped);
         }
@@ -102,7 +117,7 @@ impl Endpoint {
         let id = CallId(self.next_call);
         self.next_call += 1;
         let (callee, method) = (callee.into(), query.method());
-        self.calls.enqueue(id, Call { callee, method, transaction, payload, flight: None });
+        self.calls.enqueue(id, Call { callee, method, transaction, payload, repeat, flight: None });
         self.dispatch(now);
         Ok(id)
     }
@@ -307,7 +322,10 @@ impl Endpoint {
 
     /// Sends a call for the `sendings`-th time, the first having been at `since`.
     fn send(&mut self, id: CallId, since: Time, sendings: u32, now: Time) {
-        let wait = self.config.initial_delay.saturating_mul(1 << (sendings - 1).min(31));
+        let wait = match self.calls.repeat(id) {
+            Repeat::UntilTimeout => self.config.initial_delay.saturating_mul(1 << (sendings - 1).min(31)),
+            Repeat::Never => self.config.timeout,
+        };
         let deadline = (now + wait).min(since + self.config.timeout);
         let Some(call) = self.calls.launch(id, Flight { since, sendings, deadline }) else { return };
         let (to, payload, method) = (call.callee.addr, call.payload.clone(), call.method);

@@ -109,6 +109,16 @@ fn an_answer_ends_the_call_and_tells_the_round_trip() {
 }
 
 #[test]
+fn a_query_that_must_not_be_repeated_goes_out_once_and_times_out_like_any() {
+    let mut endpoint = endpoint();
+    endpoint.call_with(peer(), &Query::Ping, Repeat::Never, START, &mut rng()).unwrap();
+    assert_eq!(transmits(&mut endpoint).len(), 1);
+    assert_eq!(endpoint.poll_timeout(), Some(START + secs(9)));
+    endpoint.handle_timeout(START + secs(9));
+    assert_eq!((transmits(&mut endpoint), causes(&mut endpoint)), (vec![], vec![Failure::Timeout]));
+}
+
+#[test]
 fn after_a_resend_the_round_trip_is_unknown() {
     let (mut endpoint, _, query) = pinging();
     endpoint.handle_timeout(START + secs(2));
