@@ -29,7 +29,7 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         path: "crates/khashmir/src/handle.rs",
-        allows: &[".await", "tokio::spawn"],
+        allows: &[".await"],
         reason: "the tokio shell: the caller's side of the command channel",
     },
     Exception {

@@ -13,7 +13,7 @@ pub use serde_json::Value;
 /// If the file is missing or is not JSON: a test cannot go on without it.
 #[must_use]
 pub fn load(name: &str) -> Value {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../vectors").join(name);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     // Some recordings are nested deeper than serde_json's own limit: they test ours.
     let mut reader = serde_json::Deserializer::from_str(&text);
