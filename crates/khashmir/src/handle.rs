@@ -20,24 +20,6 @@ use crate::{Builder, Error, Get, Statistics};
 ///
 /// Futures of this type can be dropped at any time: the operation then goes on, its outcome is lost. Only
 /// [`Get`] is cancelled by dropping it.
-///
-/// ```
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use khashmir::{Id, Khashmir};
-///
-/// let node = Khashmir::builder().bind("127.0.0.1:0".parse()?).start().await?;
-/// let other = Khashmir::builder().bind("127.0.0.1:0".parse()?).start().await?;
-/// other.join([node.local_addr().to_string()]).await?;
-///
-/// let key = Id::sha1(b"hello");
-/// other.store(key, "one value").await?;
-/// node.store(key, "another").await?;
-///
-/// let (values, outcome) = other.get(key).collect().await?;
-/// assert_eq!(values.len(), 2);
-/// assert!(outcome.progress.complete);
-/// # Ok(()) }
-/// ```
 #[derive(Clone, Debug)]
 pub struct Khashmir {
     pub(crate) commands: mpsc::Sender<Command>,

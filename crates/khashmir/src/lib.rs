@@ -4,8 +4,26 @@
 //! the original (Python, 2008) on the wire.
 //!
 //! [`Khashmir`] runs a node on tokio; [`Engine`] is the same node without I/O, for a simulator or a runtime of
-//! one's own. The layers below are crates of their own, re-exported here: [`krpc`], [`routing`], [`storage`],
+//! one's own (`examples/engines.rs` is its network and its time). The layers below are crates of their own, re-exported here: [`krpc`], [`routing`], [`storage`],
 //! [`actions`], [`types`].
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use khashmir::{Id, Khashmir};
+//!
+//! let node = Khashmir::builder().bind("127.0.0.1:0".parse()?).start().await?;
+//! let other = Khashmir::builder().bind("127.0.0.1:0".parse()?).start().await?;
+//! other.join([node.local_addr().to_string()]).await?;
+//!
+//! let key = Id::sha1(b"hello");
+//! other.store(key, "one value").await?;
+//! node.store(key, "another").await?;
+//!
+//! let (values, outcome) = other.get(key).collect().await?;
+//! assert_eq!(values.len(), 2);
+//! assert!(outcome.progress.complete);
+//! # Ok(()) }
+//! ```
 
 mod builder;
 mod clock;
