@@ -17,6 +17,7 @@ mod record;
 mod stop;
 mod stopwatch;
 mod value;
+mod visitor;
 
 use std::env;
 use std::error::Error;

@@ -4,8 +4,8 @@
 //! the original (Python, 2008) on the wire.
 //!
 //! [`Khashmir`] runs a node on tokio; [`Engine`] is the same node without I/O, for a simulator or a runtime of
-//! one's own (`examples/engines.rs` is its network and its time). The layers below are crates of their own, re-exported here: [`krpc`], [`routing`], [`storage`],
-//! [`actions`], [`types`].
+//! one's own (`examples/engines.rs` is its network and its time). The layers below are crates of their own,
+//! re-exported here: [`krpc`], [`routing`], [`storage`], [`actions`], [`types`].
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
