@@ -1,0 +1,241 @@
+//! `Client`: a node that visits a network for one question and leaves. It stores nothing for others.
+
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use khashmir::krpc::UdpTransport;
+use khashmir::{Error, JoinFailure, JoinOutcome, Khashmir, MemoryStorage, Role, Scope, Settings, StartError};
+use tokio::time::interval;
+
+use crate::args::{ClientArgs, General};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::host::Hosts;
+use crate::human;
+use crate::output::Output;
+use crate::stop::{Reason, Stop};
+use crate::stopwatch::Stopwatch;
+use crate::visitor::Visitor;
+
+/// How long a command may take that ends by itself, if the user says nothing.
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Between two drawings of the progress line: quick enough to look alive.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A node of ours in a network, for as long as one command needs.
+#[derive(Debug)]
+pub(crate) struct Client {
+    node: Khashmir,
+    stop: Stop,
+}
+
+/// What an operation brought, and why it was ended early, if it was.
+#[derive(Debug)]
+pub(crate) struct Ended<T> {
+    pub(crate) outcome: T,
+    pub(crate) early: Option<Reason>,
+}
+
+impl Client {
+    /// Starts a node that speaks to others, but knows nobody.
+    pub(crate) async fn start(bind: SocketAddr, general: &General) -> anyhow::Result<Self> {
+        let stop = Stop::after(general.timeout.unwrap_or(DEFAULT_TIMEOUT))?;
+        Ok(Self { node: start(bind, None, Settings::default()).await?, stop })
+    }
+
+    /// Starts a node and joins the network that the user names.
+    pub(crate) async fn join(
+        args: &ClientArgs,
+        mut settings: Settings,
+        general: &General,
+        output: &Output,
+    ) -> anyhow::Result<Self> {
+        if args.network.bootstrap.is_empty() && args.network.state.is_none() {
+            return Err(no_network().into());
+        }
+        let stop = Stop::after(general.timeout.unwrap_or(DEFAULT_TIMEOUT))?;
+        let hosts = tokio::select! {
+            hosts = Hosts::resolve(&args.network.bootstrap) => hosts,
+            reason = stop.reached() => return Err(too_late(reason, "no bootstrap name could be resolved in time").into()),
+        };
+        // Whom the user names may be spoken to, wherever that is.
+        settings.scope = if args.network.allow_private { Scope::ANY } else { hosts.scope() };
+        let ip = if hosts.are_local() { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED };
+        let bind = args.bind.unwrap_or_else(|| SocketAddr::from((ip, 0)));
+        let client = Self { node: start(bind, args.network.state.as_deref(), settings).await?, stop };
+        match client.find_network(&hosts, output).await {
+            Ok(()) => Ok(client),
+            Err(error) => {
+                client.leave().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn find_network(&self, hosts: &Hosts, output: &Output) -> anyhow::Result<()> {
+        let joining = self.node.join(hosts.0.iter().map(|(host, _)| host.to_string()));
+        let joined = self.conclude(output, || "joining".to_owned(), joining).await;
+        match (joined.early, joined.outcome) {
+            (None, Ok(outcome)) => {
+                tracing::info!(nearby = outcome.nearby, elapsed = ?outcome.elapsed, "joined");
+                Ok(())
+            }
+            (Some(Reason::Deadline), Ok(_)) => {
+                Err(Failure::new(Exit::Deadline, "E_DEADLINE", "the deadline passed while joining")
+                    .help("allow more time with --timeout")
+                    .into())
+            }
+            (None | Some(Reason::Deadline), Err(Error::NotJoined { outcome, .. })) => {
+                Err(not_joined(hosts, &outcome).into())
+            }
+            (Some(reason), _) => {
+                Err(too_late(reason, "the deadline passed before a network was found").into())
+            }
+            (None, Err(error)) => Err(error.into()),
+        }
+    }
+
+    /// The node.
+    pub(crate) fn node(&self) -> &Khashmir {
+        &self.node
+    }
+
+    /// Waits for an operation. At the deadline or on SIGINT the node ends, and with it every operation, each with
+    /// what it has. Meanwhile `what` is said on the progress line.
+    pub(crate) async fn conclude<T>(
+        &self,
+        output: &Output,
+        what: impl Fn() -> String,
+        operation: impl Future<Output = T>,
+    ) -> Ended<T> {
+        let mut operation = pin!(operation);
+        let mut ticks = interval(PROGRESS_INTERVAL);
+        let stopwatch = Stopwatch::start();
+        let early = loop {
+            tokio::select! {
+                biased;
+                outcome = &mut operation => {
+                    output.clear();
+                    return Ended { outcome, early: None };
+                }
+                reason = self.stop.reached() => break reason,
+                _ = ticks.tick(), if output.is_live() => self.draw(output, &what(), stopwatch).await,
+            }
+        };
+        output.clear();
+        let (outcome, ()) = tokio::join!(operation, self.node.clone().shutdown());
+        Ended { outcome, early: Some(early) }
+    }
+
+    /// Leaves the network.
+    pub(crate) async fn leave(self) {
+        self.node.shutdown().await;
+    }
+
+    async fn draw(&self, output: &Output, what: &str, stopwatch: Stopwatch) {
+        const FRAMES: [char; 10] = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
+        let Ok(statistics) = self.node.stats().await else { return };
+        let calls = khashmir::Method::ALL.iter().map(|method| *statistics.traffic.of(*method));
+        let (asked, answered) =
+            calls.fold((0, 0), |(asked, answered), calls| (asked + calls.sent, answered + calls.answered));
+        let elapsed = stopwatch.elapsed();
+        let frame = FRAMES[(elapsed.as_millis() / PROGRESS_INTERVAL.as_millis()) as usize % FRAMES.len()];
+        output.progress(format_args!(
+            "{frame} {what}  asked {asked}, answered {answered}, {}",
+            human::duration(elapsed)
+        ));
+    }
+}
+
+/// Starts a node that stores nothing for others, as it will be gone in a moment.
+///
+/// Without a state directory nobody will ever look for it again, and so nobody is to remember it. With one it
+/// comes back under the same id, and is as good a contact as any other.
+async fn start(bind: SocketAddr, state: Option<&Path>, mut settings: Settings) -> Result<Khashmir, Failure> {
+    settings.role = Role::Base;
+    let builder = Khashmir::builder().bind(bind).settings(settings);
+    let started = match state {
+        _ if !bind.is_ipv4() => Err(StartError::NotIpv4 { addr: bind }),
+        Some(directory) => builder.state(directory).start().await,
+        None => match UdpTransport::bind(bind).await {
+            Ok(transport) => builder.start_with(MemoryStorage::new(), Arc::new(Visitor(transport))),
+            Err(source) => Err(StartError::Bind { addr: bind, source }),
+        },
+    };
+    let node = started.map_err(|error| Failure::cannot_start(&error))?;
+    tracing::info!(id = %node.id(), addr = %node.local_addr(), "a node for this command only has started");
+    Ok(node)
+}
+
+/// The command ended before there was a network to speak to.
+fn too_late(reason: Reason, deadline: &str) -> Failure {
+    match reason {
+        Reason::Interrupted => Failure::new(Exit::Interrupted, "E_INTERRUPTED", "interrupted before joining"),
+        Reason::Deadline => {
+            Failure::new(Exit::NotJoined, "E_NOT_JOINED", deadline).help("allow more time with --timeout")
+        }
+    }
+}
+
+/// No network is named.
+fn no_network() -> Failure {
+    Failure::new(
+        Exit::Usage,
+        "E_NO_BOOTSTRAP",
+        "no network is named: neither --bootstrap nor --state is given",
+    )
+    .help("name a node of it, as in --bootstrap boot.example.org:9977, or set KHASHMIR_BOOTSTRAP")
+}
+
+/// Nobody has answered; for each host, why.
+pub(crate) fn not_joined(hosts: &Hosts, outcome: &JoinOutcome) -> Failure {
+    let failure = |reason: String| Failure::new(Exit::NotJoined, "E_NOT_JOINED", reason);
+    if hosts.0.is_empty() {
+        return failure("nobody that the state directory remembers answered".to_owned()).help(
+            "name a node of the network with --bootstrap; for a network of your own add --allow-private",
+        );
+    }
+    let waited = human::duration(outcome.elapsed);
+    let reasons: Vec<String> = hosts
+        .0
+        .iter()
+        .map(|(host, addrs)| match addrs {
+            Err(error) => format!("{host}: {error}"),
+            Ok(addrs) => format!("{host}: {}", reason(addrs, outcome, &waited)),
+        })
+        .collect();
+    failure(format!("no bootstrap node answered ({})", reasons.join(", "))).help(advice(hosts, outcome))
+}
+
+/// Why the host behind `addrs` is of no use.
+fn reason(addrs: &[SocketAddr], outcome: &JoinOutcome, waited: &str) -> String {
+    let failed = outcome.failed.iter().find(|(addr, _)| addrs.contains(addr));
+    match failed {
+        Some((_, failure)) if !is_silence(failure) => failure.to_string(),
+        _ if outcome.answered.iter().any(|contact| addrs.contains(&contact.addr)) => {
+            "answered, but it was not found again".to_owned()
+        }
+        _ => format!("no answer within {waited}"),
+    }
+}
+
+fn is_silence(failure: &JoinFailure) -> bool {
+    use khashmir::Failure::{Stopped, Timeout};
+    matches!(failure, JoinFailure::Call(Timeout | Stopped))
+}
+
+fn advice(hosts: &Hosts, outcome: &JoinOutcome) -> String {
+    if outcome.failed.iter().any(|(_, failure)| *failure == JoinFailure::OutOfScope) {
+        let bind = if hosts.are_local() { "127.0.0.1:9977" } else { "with this machine's address there" };
+        return format!("for a network of your own, use --bind {bind}, or --allow-private");
+    }
+    match hosts.0.iter().find(|(_, addrs)| addrs.is_ok()) {
+        Some((host, _)) => format!("is its UDP port open, here and there? try  khashmir ping {host}"),
+        None => "check the name, and whether this machine is online".to_owned(),
+    }
+}
