@@ -4,11 +4,9 @@ use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
-use khashmir::krpc::UdpTransport;
-use khashmir::{Error, JoinFailure, JoinOutcome, Khashmir, MemoryStorage, Role, Scope, Settings, StartError};
+use khashmir::{Error, JoinFailure, JoinOutcome, Khashmir, Role, Scope, Settings};
 use tokio::time::interval;
 
 use crate::args::{ClientArgs, General};
@@ -19,7 +17,6 @@ use crate::human;
 use crate::output::Output;
 use crate::stop::{Reason, Stop};
 use crate::stopwatch::Stopwatch;
-use crate::visitor::Visitor;
 
 /// How long a command may take that ends by itself, if the user says nothing.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -152,22 +149,14 @@ impl Client {
     }
 }
 
-/// Starts a node that stores nothing for others, as it will be gone in a moment.
-///
-/// Without a state directory nobody will ever look for it again, and so nobody is to remember it. With one it
-/// comes back under the same id, and is as good a contact as any other.
+/// Starts a node that does nothing for others, as it will be gone in a moment.
 async fn start(bind: SocketAddr, state: Option<&Path>, mut settings: Settings) -> Result<Khashmir, Failure> {
-    settings.role = Role::Base;
-    let builder = Khashmir::builder().bind(bind).settings(settings);
-    let started = match state {
-        _ if !bind.is_ipv4() => Err(StartError::NotIpv4 { addr: bind }),
-        Some(directory) => builder.state(directory).start().await,
-        None => match UdpTransport::bind(bind).await {
-            Ok(transport) => builder.start_with(MemoryStorage::new(), Arc::new(Visitor(transport))),
-            Err(source) => Err(StartError::Bind { addr: bind, source }),
-        },
-    };
-    let node = started.map_err(|error| Failure::cannot_start(&error))?;
+    settings.role = Role::Client;
+    let mut builder = Khashmir::builder().bind(bind).settings(settings);
+    if let Some(directory) = state {
+        builder = builder.state(directory);
+    }
+    let node = builder.start().await.map_err(|error| Failure::cannot_start(&error))?;
     tracing::info!(id = %node.id(), addr = %node.local_addr(), "a node for this command only has started");
     Ok(node)
 }

@@ -17,7 +17,6 @@ mod record;
 mod stop;
 mod stopwatch;
 mod value;
-mod visitor;
 
 use std::env;
 use std::error::Error;

@@ -111,8 +111,9 @@ impl Error {
 
 fn not_joined(outcome: &JoinOutcome, unresolved: &[(String, String)]) -> String {
     let failed = outcome.failed.iter().map(|(addr, failure)| format!("{addr}: {failure}"));
+    let unheard = outcome.unheard.iter().map(|addr| format!("{addr}: not waited for"));
     let unresolved = unresolved.iter().map(|(host, error)| format!("{host}: {error}"));
-    let reasons: Vec<String> = failed.chain(unresolved).collect();
+    let reasons: Vec<String> = failed.chain(unheard).chain(unresolved).collect();
     if reasons.is_empty() {
         "no bootstrap node is named and no contact is remembered".to_owned()
     } else {

@@ -93,6 +93,8 @@ pub struct JoinOutcome {
     pub answered: Vec<Contact>,
     /// The bootstrap nodes that did not, and why.
     pub failed: Vec<(SocketAddr, JoinFailure)>,
+    /// The bootstrap nodes that were not waited for: another was quicker, or the join was cut short.
+    pub unheard: Vec<SocketAddr>,
     /// Nodes near us that the first lookup found.
     pub nearby: usize,
     /// Our address as the bootstrap nodes see it, if one of them said.

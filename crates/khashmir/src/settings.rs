@@ -8,10 +8,13 @@ use khashmir_routing::TableConfig;
 
 use crate::Scope;
 
-/// What a node does for others: the original's three tiers. A method outside the role is answered with
-/// error 203, as if it did not exist.
+/// What a node does for others: the original's three tiers, and one below. A method outside the role is answered
+/// with error 203, as if it did not exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
+    /// Nothing: queries meet silence. So nobody takes the node into its table, and nobody waits for it when it
+    /// is gone: for visits of a few seconds (in the spirit of BEP 43).
+    Client,
     /// Routing only: `ping`, `join`, `find_node`.
     Base,
     /// Also serves what it holds: `find_value`, `get_value`.

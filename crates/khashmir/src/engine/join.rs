@@ -1,5 +1,6 @@
 //! Joining a network, and joining again whenever we find ourselves alone. Knows no names, only addresses.
 
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, SocketAddrV4};
 
 use khashmir_actions::Action;
@@ -23,8 +24,8 @@ const MAX_OWN_ADDRS: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Joining {
     outcome: JoinOutcome,
-    /// Introductions that have not been answered yet.
-    open: usize,
+    /// Bootstrap nodes that have not answered yet.
+    open: BTreeSet<SocketAddr>,
     /// The lookup of our own neighbourhood: it starts with the first answer.
     lookup: Lookup,
 }
@@ -99,7 +100,7 @@ impl<S: Storage> Engine<S> {
                 Err(JoinFailure::OutOfScope)
             };
             self.joining(id, |joining| match called {
-                Ok(()) => joining.open += 1,
+                Ok(()) => drop(joining.open.insert(addr)),
                 Err(failure) => joining.outcome.failed.push((addr, failure)),
             });
         }
@@ -132,7 +133,7 @@ impl<S: Storage> Engine<S> {
         now: Time,
     ) {
         self.joining(id, |joining| {
-            joining.open -= 1;
+            joining.open.remove(&node.addr);
             joining.outcome.answered.push(node);
             joining.outcome.seen_as = joining.outcome.seen_as.or(seen_as);
         });
@@ -149,7 +150,7 @@ impl<S: Storage> Engine<S> {
         now: Time,
     ) {
         self.joining(id, |joining| {
-            joining.open -= 1;
+            joining.open.remove(&addr);
             joining.outcome.failed.push((addr, failure.into()));
         });
         self.conclude_join(id, now);
@@ -197,7 +198,7 @@ impl<S: Storage> Engine<S> {
         let Some(Operation { goal: Goal::Join(joining), .. }) = self.operations.get(&id) else { return };
         let ended = match joining.lookup {
             Lookup::Running => false,
-            Lookup::NotStarted => joining.open == 0,
+            Lookup::NotStarted => joining.open.is_empty(),
             Lookup::Ended => true,
         };
         if ended {
@@ -211,6 +212,7 @@ impl<S: Storage> Engine<S> {
             return;
         };
         let mut outcome = std::mem::take(&mut joining.outcome);
+        outcome.unheard = std::mem::take(&mut joining.open).into_iter().collect();
         outcome.elapsed = now.since(*started);
         if outcome.is_joined() {
             self.membership.failures = 0;

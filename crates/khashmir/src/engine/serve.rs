@@ -28,6 +28,9 @@ impl<S: Storage> Engine<S> {
         now: Time,
     ) {
         self.activity.on_queried();
+        if self.settings.role == Role::Client {
+            return;
+        }
         if !self.settings.role.serves(query.method()) {
             return self.endpoint.reply_error(reply_to, ErrorCode::UnknownMethod);
         }
@@ -169,7 +172,7 @@ impl Role {
     fn serves(self, method: khashmir_krpc::Method) -> bool {
         use khashmir_krpc::Method::{FindNode, FindValue, GetValue, Join, Ping, StoreValue};
         match method {
-            Ping | Join | FindNode => true,
+            Ping | Join | FindNode => self >= Self::Base,
             FindValue | GetValue => self >= Self::Read,
             StoreValue => self >= Self::Write,
         }

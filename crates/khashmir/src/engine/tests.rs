@@ -117,6 +117,14 @@ fn a_role_answers_other_methods_as_unknown() {
 }
 
 #[test]
+fn a_client_is_silent_to_others_and_stays_out_of_their_tables() {
+    let mut engine = engine(Settings { role: Role::Client, ..settings() });
+    assert!(ask(&mut engine, &Query::Ping, START).is_empty());
+    assert!(ask(&mut engine, &Query::FindNode { target: Id::MAX }, START).is_empty());
+    assert_eq!(engine.statistics(START).traffic.of(khashmir_krpc::Method::Ping).received, 1);
+}
+
+#[test]
 fn a_bad_token_is_refused_and_nothing_is_stored() {
     let mut engine = engine(settings());
     let refused = ask(&mut engine, &store(Token::new(vec![0; 20])), START);
