@@ -221,7 +221,17 @@ impl<S: Storage + 'static> Driver<S> {
     fn on_committed(&mut self, committed: Result<Committed, tokio::task::JoinError>) {
         self.commit = None;
         match committed {
-            Ok(committed) => self.engine.handle_committed(committed, self.clock.now()),
+            Ok(committed) => {
+                let failed_before = self.engine.storage_error().is_some();
+                self.engine.handle_committed(committed, self.clock.now());
+                match self.engine.storage_error() {
+                    Some(error) if !failed_before => {
+                        tracing::error!(%error, "nothing can be stored; it is tried again every second");
+                    }
+                    None if failed_before => tracing::warn!("values can be stored again"),
+                    _ => {}
+                }
+            }
             // The runtime ends, and we with it; nobody waits for an answer any more.
             Err(error) if error.is_cancelled() => {}
             Err(error) => std::panic::resume_unwind(error.into_panic()),

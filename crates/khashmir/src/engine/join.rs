@@ -218,6 +218,8 @@ impl<S: Storage> Engine<S> {
             self.membership.failures = 0;
             // Our own neighbourhood is known now; the rest of the space is not (Kademlia, section 2.3).
             self.table.refresh_all(now);
+            // Not only at the next checkpoint: whoever is killed in the first minute finds back too.
+            self.save();
         } else {
             self.membership.failures = self.membership.failures.saturating_add(1);
         }

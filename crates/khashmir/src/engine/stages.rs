@@ -15,6 +15,10 @@ use super::{Engine, Event};
 use crate::Role;
 use crate::outcome::{Found, GetOutcome, Holders, Outcome, Progress, Source, StoreOutcome, Value};
 
+/// How many times k contacts of ours a lookup begins with. The farther half is asked only if nearer ones are
+/// dead: others name mostly those that we know too, dead ones included.
+const START_PER_K: usize = 2;
+
 /// Values taken from our own store for one get, if the settings set no lower limit: the original's
 /// `RETRIEVE_VALUES`.
 const MAX_LOCAL_VALUES: usize = 10_000;
@@ -24,7 +28,7 @@ impl<S: Storage> Engine<S> {
     pub(super) fn find_node_stage(&mut self, target: Id, now: Time) -> Stage {
         self.activity.on_started(Method::FindNode);
         self.table.touch(&target, now);
-        let start = self.table.closest(&target, self.settings.lookup.k, Among::All);
+        let start = self.table.closest(&target, START_PER_K * self.settings.lookup.k, Among::All);
         Stage::FindNode(FindNode::new(target, start, self.id, self.settings.lookup, now))
     }
 
@@ -32,7 +36,7 @@ impl<S: Storage> Engine<S> {
     pub(super) fn find_value_stage(&mut self, key: Id, now: Time) -> Stage {
         self.activity.on_started(Method::FindValue);
         self.table.touch(&key, now);
-        let start = self.table.closest(&key, self.settings.lookup.k, Among::All);
+        let start = self.table.closest(&key, START_PER_K * self.settings.lookup.k, Among::All);
         Stage::FindValue(FindValue::new(key, start, self.id, self.settings.lookup, now))
     }
 

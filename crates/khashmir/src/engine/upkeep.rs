@@ -90,7 +90,7 @@ impl<S: Storage> Engine<S> {
     }
 
     /// Stages our id and the table. A table without a living node is no news: the one saved before is worth more.
-    fn save(&mut self) {
+    pub(super) fn save(&mut self) {
         if !self.is_joined() {
             return;
         }
