@@ -358,8 +358,8 @@ fn more_operations_than_allowed_are_refused_and_can_be_tried_again() {
             tokio::task::yield_now().await;
         }
         let error = node.find_node(Id::MAX).await.unwrap_err();
-        assert!(matches!(error, Error::Busy(busy) if busy.limit == 2) && error.is_retryable());
-        assert!(matches!(node.get(Id::MAX).outcome().await, Err(Error::Busy(_))));
+        assert!(matches!(error, Error::Busy { limit: 2 }) && error.is_retryable());
+        assert!(matches!(node.get(Id::MAX).outcome().await, Err(Error::Busy { .. })));
         drop(gets);
     });
 }

@@ -8,8 +8,7 @@ use khashmir_krpc::{Transport, UdpTransport};
 use khashmir_storage::{MemoryStorage, RedbStorage, Storage};
 use rand::TryRng;
 use rand::rngs::SysRng;
-use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
 use crate::command::MAX_COMMANDS;
@@ -97,19 +96,20 @@ impl Builder {
         let local_addr =
             transport.local_addr().map_err(|source| StartError::Bind { addr: self.bind, source })?;
         self.settings.scope = self.settings.scope.or(Scope::of(local_addr.ip()));
-        if self.settings.scope.loopback {
-            // Where loopback addresses are contacts, one address stands for many nodes.
-            self.settings.calls.answers_per_second = u32::MAX;
-            self.settings.limits.max_bytes_per_address = u64::MAX;
-        }
+        self.settings.calls.is_loopback_exempt |= self.settings.scope.loopback;
         let clock = Clock::start();
         let mut engine = Engine::new(storage, self.settings, seed()?, clock.now())?;
         if !local_addr.ip().is_unspecified() {
             engine.add_own_addr(local_addr);
         }
         let (commands, inbox) = mpsc::channel(MAX_COMMANDS);
-        let handle = Khashmir { commands, id: engine.id(), local_addr, runtime: Handle::current() };
-        tokio::spawn(Driver::new(engine, transport, clock, inbox).run());
+        let (ended, alive) = watch::channel(());
+        let handle = Khashmir { commands, id: engine.id(), local_addr, alive };
+        tokio::spawn(async move {
+            Driver::new(engine, transport, clock, inbox).run().await;
+            // Socket and store are closed now.
+            drop(ended);
+        });
         Ok(handle)
     }
 }

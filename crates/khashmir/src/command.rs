@@ -6,7 +6,7 @@ use khashmir_types::Contact;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::outcome::{GetOutcome, Outcome, Request, Value};
-use crate::{Busy, Statistics};
+use crate::{Refused, Statistics};
 
 /// Commands that wait for the driver. A caller waits for a place: back-pressure, nothing is lost.
 pub(crate) const MAX_COMMANDS: usize = 256;
@@ -18,15 +18,15 @@ pub(crate) const MAX_UNREAD_VALUES: usize = 10_000;
 #[derive(Debug)]
 pub(crate) enum Command {
     /// Start an operation with one outcome.
-    Start(Request, oneshot::Sender<Result<Outcome, Busy>>),
+    Start(Request, oneshot::Sender<Result<Outcome, Refused>>),
     /// Start a get, whose values come as they arrive.
     Get(Request, Getter),
     /// Join through these hosts, now and whenever we find ourselves alone.
-    Join(Vec<Bootstrap>, oneshot::Sender<Result<Outcome, Busy>>),
+    Join(Vec<Bootstrap>, oneshot::Sender<Result<Outcome, Refused>>),
     Statistics(oneshot::Sender<Statistics>),
     Contacts(oneshot::Sender<Vec<Contact>>),
-    /// End gracefully, then say so.
-    Shutdown(oneshot::Sender<()>),
+    /// End gracefully.
+    Shutdown,
 }
 
 /// A bootstrap host as the user named it, and what that name stands for at present.
@@ -42,5 +42,5 @@ pub(crate) struct Bootstrap {
 #[derive(Debug)]
 pub(crate) struct Getter {
     pub(crate) values: mpsc::Sender<Value>,
-    pub(crate) outcome: oneshot::Sender<Result<GetOutcome, Busy>>,
+    pub(crate) outcome: oneshot::Sender<Result<GetOutcome, Refused>>,
 }

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use khashmir_krpc::{Datagram, Transmit, Transport};
 use khashmir_storage::{Commit, Committed, Storage};
+use khashmir_types::Time;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::Busy;
+use crate::Refused;
 use crate::clock::Clock;
 use crate::command::{Bootstrap, Command, Getter};
 use crate::engine::{Engine, Event, OperationId};
@@ -37,10 +38,12 @@ pub(crate) struct Driver<S> {
     /// Bootstrap hosts by name, to be resolved anew whenever we find ourselves alone.
     bootstrap: Vec<Bootstrap>,
     resolving: Option<JoinHandle<Vec<Bootstrap>>>,
+    /// When to look again for gets whose callers have gone away.
+    next_look: Time,
 }
 
 enum Caller {
-    Outcome(oneshot::Sender<Result<Outcome, Busy>>),
+    Outcome(oneshot::Sender<Result<Outcome, Refused>>),
     Get { getter: Getter, dropped: bool },
 }
 
@@ -69,38 +72,33 @@ impl<S: Storage + 'static> Driver<S> {
             commit: None,
             bootstrap: Vec::new(),
             resolving: None,
+            next_look: Time::EPOCH,
         }
     }
 
     /// Runs until a shutdown is asked for, or every handle is gone.
     pub(crate) async fn run(mut self) {
         let mut batch = Vec::new();
-        let done = loop {
+        loop {
             self.flush().await;
             match self.wait(&mut batch).await {
                 Wake::Received(received) => self.on_received(received, &mut batch).await,
-                Wake::Command(Some(Command::Shutdown(done))) => break Some(done),
+                Wake::Command(None | Some(Command::Shutdown)) => break,
                 Wake::Command(Some(command)) => self.on_command(command),
-                Wake::Command(None) => break None,
                 Wake::Committed(committed) => self.on_committed(committed),
                 Wake::Resolved(resolved) => self.on_resolved(resolved),
-                Wake::Timeout => self.on_timeout(),
+                Wake::Timeout => self.engine.handle_timeout(self.clock.now()),
             }
-        };
-        self.shut_down().await;
-        drop(self);
-        if let Some(done) = done {
-            // Whoever asked may have gone away.
-            let _ = done.send(());
+            self.cancel_dropped();
         }
+        self.shut_down().await;
     }
 
     /// Waits for the next thing to happen.
     async fn wait(&mut self, batch: &mut Vec<Datagram>) -> Wake {
         let due = self.clock.instant(self.engine.poll_timeout());
         let tick = self.clock.in_a_while(TICK);
-        let has_gets = self.callers.values().any(|caller| matches!(caller, Caller::Get { .. }));
-        let due = due.map_or(tick, |due| if has_gets { due.min(tick) } else { due });
+        let due = due.map_or(tick, |due| if self.callers.is_empty() { due } else { due.min(tick) });
         tokio::select! {
             received = self.transport.receive(batch) => Wake::Received(received),
             command = self.commands.recv() => Wake::Command(command),
@@ -136,8 +134,13 @@ impl<S: Storage + 'static> Driver<S> {
         }
     }
 
-    fn on_timeout(&mut self) {
+    /// Gives up, from time to time, the gets whose callers have gone away.
+    fn cancel_dropped(&mut self) {
         let now = self.clock.now();
+        if now < self.next_look {
+            return;
+        }
+        self.next_look = now + TICK;
         let is_dropped =
             |caller: &Caller| matches!(caller, Caller::Get { getter, .. } if getter.values.is_closed());
         let dropped: Vec<_> =
@@ -146,7 +149,6 @@ impl<S: Storage + 'static> Driver<S> {
             self.callers.remove(&id);
             self.engine.cancel(id, now);
         }
-        self.engine.handle_timeout(now);
     }
 
     async fn on_received(&mut self, received: io::Result<()>, batch: &mut Vec<Datagram>) {
@@ -167,25 +169,27 @@ impl<S: Storage + 'static> Driver<S> {
             Command::Start(request, outcome) => self.start(request, outcome),
             Command::Get(request, getter) => match self.engine.start(request, now) {
                 Ok(id) => drop(self.callers.insert(id, Caller::Get { getter, dropped: false })),
-                Err(busy) => drop(getter.outcome.send(Err(busy))),
+                Err(refused) => drop(getter.outcome.send(Err(refused))),
             },
             Command::Join(bootstrap, outcome) => {
                 let addrs = bootstrap.iter().flat_map(|host| host.addrs.iter().copied()).collect();
                 if !bootstrap.is_empty() {
                     self.bootstrap = bootstrap;
+                    // What is being resolved are the hosts before.
+                    self.resolving.take().inspect(JoinHandle::abort);
                 }
                 self.start(Request::Join { bootstrap: addrs }, outcome);
             }
             Command::Statistics(reply) => drop(reply.send(self.engine.statistics(now))),
             Command::Contacts(reply) => drop(reply.send(self.engine.table().contacts().collect())),
-            Command::Shutdown(_) => unreachable!("the loop ends on it"),
+            Command::Shutdown => unreachable!("the loop ends on it"),
         }
     }
 
-    fn start(&mut self, request: Request, outcome: oneshot::Sender<Result<Outcome, Busy>>) {
+    fn start(&mut self, request: Request, outcome: oneshot::Sender<Result<Outcome, Refused>>) {
         match self.engine.start(request, self.clock.now()) {
             Ok(id) => drop(self.callers.insert(id, Caller::Outcome(outcome))),
-            Err(busy) => drop(outcome.send(Err(busy))),
+            Err(refused) => drop(outcome.send(Err(refused))),
         }
     }
 
@@ -265,22 +269,27 @@ impl<S: Storage + 'static> Driver<S> {
         self.commands.close();
         self.engine.stop(self.clock.now());
         let latest = self.clock.in_a_while(MAX_SHUTDOWN);
+        if timeout_at(latest, self.commit_all()).await.is_err() {
+            tracing::error!("the last commit takes too long and is left behind");
+        }
+        self.engine.close(self.clock.now());
+        // What cannot be sent at once was not worth waiting for.
+        let _ = timeout_at(self.clock.in_a_while(TICK), self.flush()).await;
+        self.refuse_commands();
+    }
+
+    /// Commits what is staged and sends what waits for it.
+    async fn commit_all(&mut self) {
         self.flush().await;
         while !self.engine.is_stopped() && self.commit.is_some() {
-            let Ok(committed) = timeout_at(latest, finished(&mut self.commit)).await else {
-                tracing::error!("the last commit takes too long and is left behind");
-                break;
-            };
+            let committed = finished(&mut self.commit).await;
             self.on_committed(committed);
             if let Some(error) = self.engine.storage_error() {
                 tracing::error!(%error, "the last commit failed; nothing that was acknowledged is lost");
-                break;
+                return;
             }
             self.flush().await;
         }
-        self.engine.close(self.clock.now());
-        self.flush().await;
-        self.refuse_commands();
     }
 
     /// Whoever was too late to be heard gets no answer but the closed channel.

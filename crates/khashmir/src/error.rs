@@ -9,12 +9,35 @@ use khashmir_storage::StorageError;
 use crate::SettingsError;
 use crate::outcome::JoinOutcome;
 
-/// The engine runs as many operations as its settings allow.
+/// Why an operation did not start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{limit} operations are running already; wait for one to end, or raise max_operations")]
-pub struct Busy {
-    /// The limit: [`Settings::max_operations`](crate::Settings::max_operations).
-    pub limit: usize,
+#[non_exhaustive]
+pub enum Refused {
+    /// Too much is under way. Trying again later may succeed.
+    #[error("{limit} operations are running or waiting already; wait for one to end")]
+    Busy {
+        /// How many may: [`Settings::max_operations`](crate::Settings::max_operations), or 256 that wait to start.
+        limit: usize,
+    },
+    /// The node is being shut down.
+    #[error("the node is being shut down")]
+    Stopping,
+    /// The value cannot be stored.
+    #[error("a value has 1 to {max} bytes, this has {found}", max = crate::MAX_STORABLE)]
+    ValueLength {
+        /// Bytes in the value.
+        found: usize,
+    },
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Busy { limit } => Self::Busy { limit },
+            Refused::Stopping => Self::Closed,
+            Refused::ValueLength { found } => Self::ValueLength { found },
+        }
+    }
 }
 
 /// Why a node could not start.
@@ -71,9 +94,12 @@ fn bind_advice(error: &io::Error) -> &'static str {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Too many operations are running. Trying again later may succeed.
-    #[error(transparent)]
-    Busy(#[from] Busy),
+    /// Too much is under way. Trying again later may succeed.
+    #[error("{limit} operations are running or waiting already; wait for one to end")]
+    Busy {
+        /// How many may: [`Settings::max_operations`](crate::Settings::max_operations), or 256 that wait to start.
+        limit: usize,
+    },
     /// The node has been shut down.
     #[error("the node has been shut down")]
     Closed,
@@ -84,7 +110,7 @@ pub enum Error {
         found: usize,
     },
     /// The node that was asked did not answer as it should.
-    #[error("{addr} did not answer: {failure}")]
+    #[error("{addr} did not answer as it should: {failure}")]
     NoAnswer {
         /// Whom we asked.
         addr: SocketAddr,
@@ -105,7 +131,7 @@ impl Error {
     /// May the same call succeed later, without changing anything?
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Busy(_) | Self::NoAnswer { .. } | Self::NotJoined { .. })
+        matches!(self, Self::Busy { .. } | Self::NoAnswer { .. } | Self::NotJoined { .. })
     }
 }
 

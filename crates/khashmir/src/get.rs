@@ -7,17 +7,17 @@ use futures_core::Stream;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::outcome::{GetOutcome, Value};
-use crate::{Busy, Error};
+use crate::{Error, Refused};
 
 /// A get under way: a stream of values, each different from the others, in order of arrival.
 ///
-/// The stream ends with the get. Then, or without reading the rest, [`outcome`](Get::outcome) tells how it
+/// The stream ends with the get, also with one that could not start: only the outcome tells. Then, or without reading the rest, [`outcome`](Get::outcome) tells how it
 /// went. Dropping it cancels the get.
 #[derive(Debug)]
 #[must_use = "dropping a get cancels it"]
 pub struct Get {
     pub(crate) values: mpsc::Receiver<Value>,
-    pub(crate) outcome: oneshot::Receiver<Result<GetOutcome, Busy>>,
+    pub(crate) outcome: oneshot::Receiver<Result<GetOutcome, Refused>>,
 }
 
 impl Get {

@@ -6,12 +6,11 @@ use bytes::Bytes;
 use khashmir_krpc::MAX_STORABLE;
 use khashmir_types::{Contact, Id};
 use tokio::net::lookup_host;
-use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::command::{Bootstrap, Command, Getter, MAX_UNREAD_VALUES};
+use crate::command::{Bootstrap, Command, Getter, MAX_COMMANDS, MAX_UNREAD_VALUES};
 use crate::outcome::{Found, Holders, JoinOutcome, Outcome, Pong, Request, StoreOutcome};
-use crate::{Builder, Error, Get, Statistics};
+use crate::{Builder, Error, Get, Refused, Statistics};
 
 /// A running node. Clone it freely: all clones speak to the same node, from any task.
 ///
@@ -25,8 +24,8 @@ pub struct Khashmir {
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) id: Id,
     pub(crate) local_addr: SocketAddr,
-    /// Where the node runs, so that a get can wait its turn there wherever it was begun.
-    pub(crate) runtime: Handle,
+    /// Closed once the node has ended.
+    pub(crate) alive: watch::Receiver<()>,
 }
 
 impl Khashmir {
@@ -114,12 +113,12 @@ impl Khashmir {
         let getter = Getter { values: values_in, outcome: outcome_in };
         let command = Command::Get(Request::Get { key }, getter);
         match self.commands.try_send(command) {
-            // A closed channel drops the getter, and with it the stream ends.
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
-            Err(mpsc::error::TrySendError::Full(command)) => {
-                let commands = self.commands.clone();
-                self.runtime.spawn(async move { commands.send(command).await });
+            Err(mpsc::error::TrySendError::Full(Command::Get(_, getter))) => {
+                // Whoever waits for the outcome learns why; nobody else cares.
+                let _ = getter.outcome.send(Err(Refused::Busy { limit: MAX_COMMANDS }));
             }
+            // A closed channel drops the getter, and with it the stream ends.
+            _ => {}
         }
         Get { values, outcome }
     }
@@ -163,12 +162,10 @@ impl Khashmir {
     ///
     /// Other clones of the handle get [`Error::Closed`] from then on. Shutting down twice is harmless.
     pub async fn shutdown(self) {
-        let (done_in, done) = oneshot::channel();
-        if self.commands.send(Command::Shutdown(done_in)).await.is_ok() {
-            // Somebody else's shutdown may have been first: then this one is never answered, but done as well.
-            let _ = done.await;
-        }
-        self.commands.closed().await;
+        // If this cannot be sent, somebody else's shutdown was first: its end is ours.
+        let _ = self.commands.send(Command::Shutdown).await;
+        let mut alive = self.alive;
+        while alive.changed().await.is_ok() {}
     }
 
     async fn greet(&self, addr: SocketAddr, request: Request) -> Result<Pong, Error> {
@@ -184,7 +181,7 @@ impl Khashmir {
 
     async fn ask(
         &self,
-        command: impl FnOnce(oneshot::Sender<Result<Outcome, crate::Busy>>) -> Command,
+        command: impl FnOnce(oneshot::Sender<Result<Outcome, crate::Refused>>) -> Command,
     ) -> Result<Outcome, Error> {
         Ok(self.query(command).await??)
     }

@@ -40,7 +40,7 @@ mod tokens;
 
 pub use builder::Builder;
 pub use engine::{Delays, Engine, EngineError, Event, MethodStatistics, OperationId, Statistics};
-pub use error::{Busy, Error, StartError};
+pub use error::{Error, Refused, StartError};
 pub use get::Get;
 pub use handle::Khashmir;
 pub use khashmir_actions::{Holder, LookupConfig, Tally, Wanted};

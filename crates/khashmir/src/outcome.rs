@@ -31,8 +31,8 @@ pub enum Source {
 pub struct Progress {
     /// The questions asked and what came back.
     pub tally: Tally,
-    /// Did it end by its own rule? If not, it was cut short: by its limit on queries or time, by
-    /// cancellation or by a shutdown.
+    /// Did it end by its own rule, and wholly? If not, it was cut short, by its limit on queries or time or by a
+    /// shutdown; or values that nobody took were dropped; or the copy kept here failed.
     pub complete: bool,
     /// From the start to the end.
     pub elapsed: Duration,
@@ -78,9 +78,9 @@ pub struct StoreOutcome {
     pub stored: Vec<Contact>,
     /// Was it stored durably at ourselves too? It is if we are one of the closest nodes to the key.
     pub stored_here: bool,
-    /// Nodes that answered with an error.
+    /// Nodes that answered with an error or with nonsense, or whose token left no room for the value.
     pub refused: usize,
-    /// Nodes that did not answer in time.
+    /// Nodes that did not answer in time, or could not be sent to.
     pub timed_out: usize,
     /// How it went, the search for nodes and the storing taken together.
     pub progress: Progress,

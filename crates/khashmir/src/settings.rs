@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use khashmir_actions::{LookupConfig, Wanted};
-use khashmir_krpc::{ConfigError, EndpointConfig};
+use khashmir_krpc::{ConfigError, EndpointConfig, MAX_NODES_PER_REPLY};
 use khashmir_routing::TableConfig;
 
 use crate::Scope;
@@ -24,8 +24,8 @@ pub enum Role {
     Write,
 }
 
-/// What a node keeps for others at most. Beyond it a store is answered with error 201; values that are there
-/// already can always be renewed.
+/// What a node keeps for others at most. Beyond it a store is answered with error 201. Values that are there
+/// already can still be renewed, unless the address that asks is over its own limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreLimits {
     /// Bytes in all values together. Default 1 GiB. On the disk indices add about 150 bytes to each value.
@@ -68,11 +68,10 @@ pub struct Settings {
     pub table: TableConfig,
     /// Lookups: `K` (8), `CONCURRENT_REQS` (8), bounds on queries and time.
     pub lookup: LookupConfig,
-    /// On how many other nodes a value is stored, and from how many it is got (`STORE_REDUNDANCY`).
-    /// At least 1; default 6. A copy we keep ourselves does not count.
+    /// On how many other nodes a value is stored (`STORE_REDUNDANCY`). At least 1; default 6. A copy we keep
+    /// ourselves does not count. From how many it is got is in [`retrieve_values`](Self::retrieve_values).
     pub store_redundancy: usize,
-    /// How many values a get is after (`RETRIEVE_VALUES`). Default: all that `store_redundancy` of the
-    /// closest holders have, at most 10,000.
+    /// When a get has enough (`RETRIEVE_VALUES`). Default: with 10,000 values, or with those of six holders.
     pub retrieve_values: Wanted,
     /// What is kept for others at most.
     pub limits: StoreLimits,
@@ -88,8 +87,8 @@ pub struct Settings {
     pub rejoin_delay: Duration,
     /// How far that time doubles. Default 15 min. Each pause is lengthened by up to a quarter, at random.
     pub max_rejoin_delay: Duration,
-    /// Operations (gets, stores, lookups…) running at a time. One more is refused. Default 4,096: at the
-    /// default bounds of a lookup that is a few tens of megabytes.
+    /// Operations (gets, stores, lookups…) running at a time, upkeep included. One more is refused. Default 4,096:
+    /// some 10 KiB each, and as much more as a get has found values.
     pub max_operations: usize,
     /// Stores waiting for the commit that makes them durable. One more is answered with error 201.
     /// Default 16,384: about a third of a second at the rate a disk can commit.
@@ -135,6 +134,13 @@ pub enum SettingsError {
     },
 }
 
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Longer than any wait that makes sense, and short enough for every calculation with it.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+const LENGTH: &str = "must be 1 s to 365 days";
+
 impl Settings {
     /// Checks that the settings can work.
     ///
@@ -153,7 +159,11 @@ impl Settings {
                 "must be at least the concurrency",
             ),
             ("lookup.max_queries", lookup.max_queries >= lookup.k, "must be at least k"),
-            ("table.k", table.k > 1, "must be at least 2"),
+            (
+                "table.k",
+                (2..=MAX_NODES_PER_REPLY).contains(&table.k),
+                "must be 2 to 16, as a reply holds no more",
+            ),
             ("table.max_failures", table.max_failures > 0, "must be at least 1"),
             (
                 "calls.timeout",
@@ -166,7 +176,13 @@ impl Settings {
                 self.checkpoint_interval >= Duration::from_secs(1),
                 "must be at least 1 s",
             ),
-            ("rejoin_delay", !self.rejoin_delay.is_zero(), "must not be zero"),
+            ("first_checkpoint", self.first_checkpoint <= LONGEST, LENGTH),
+            ("checkpoint_interval", self.checkpoint_interval <= LONGEST, LENGTH),
+            ("key_expire", self.key_expire <= LONGEST, LENGTH),
+            ("rejoin_delay", (SECOND..=LONGEST).contains(&self.rejoin_delay), LENGTH),
+            ("max_rejoin_delay", (SECOND..=LONGEST).contains(&self.max_rejoin_delay), LENGTH),
+            ("table.min_ping_interval", (SECOND..=LONGEST).contains(&table.min_ping_interval), LENGTH),
+            ("table.bucket_staleness", (SECOND..=LONGEST).contains(&table.bucket_staleness), LENGTH),
             ("max_operations", self.max_operations > 0, "must be at least 1"),
             ("max_parked", self.max_parked > 0, "must be at least 1"),
         ];

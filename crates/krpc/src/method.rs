@@ -37,6 +37,12 @@ impl Method {
         }
     }
 
+    /// Does a node of every role serve it? Routing depends on these.
+    #[must_use]
+    pub const fn is_for_all(self) -> bool {
+        matches!(self, Self::Ping | Self::Join | Self::FindNode)
+    }
+
     /// The method with this name on the wire, if there is one.
     #[must_use]
     pub fn from_name(name: &[u8]) -> Option<Self> {

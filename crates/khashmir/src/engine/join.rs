@@ -187,7 +187,9 @@ impl<S: Storage> Engine<S> {
             }
         });
         if start {
-            let stage = self.find_node_stage(next_to(&self.id), now);
+            // The bootstrap nodes too, which need not have found room in the table.
+            let answered = self.joined_through(id);
+            let stage = self.find_node_stage(next_to(&self.id), &answered, now);
             self.set_stage(id, stage, now);
             self.advance(id, now);
         }
@@ -235,8 +237,13 @@ impl<S: Storage> Engine<S> {
     /// Plans to join again if we are alone, and forgets the plan if we no longer are.
     pub(super) fn watch_membership(&mut self, now: Time) {
         let alone = self.membership.wanted && !self.is_joined() && self.membership.running.is_none();
-        if !alone || self.stopping {
+        if self.stopping {
             self.membership.rejoin_at = None;
+        } else if !alone {
+            // Somebody has turned up: then this is the moment to find our neighbourhood.
+            if self.membership.rejoin_at.take().is_some() {
+                self.rejoin(now);
+            }
         } else if self.membership.rejoin_at.is_none() {
             let delay = self.membership.delay(&self.settings, self.rng.random());
             self.membership.rejoin_at = Some(now + delay);
@@ -252,6 +259,14 @@ impl<S: Storage> Engine<S> {
         }
         let id = self.new_operation_id();
         self.start_join(&[], id, now);
+    }
+
+    /// The bootstrap nodes that have answered so far and may be asked.
+    fn joined_through(&self, id: OperationId) -> Vec<Contact> {
+        let Some(Operation { goal: Goal::Join(joining), .. }) = self.operations.get(&id) else {
+            return Vec::new();
+        };
+        joining.outcome.answered.iter().filter(|contact| self.admits(contact)).copied().collect()
     }
 
     fn joining(&mut self, id: OperationId, change: impl FnOnce(&mut Joining)) {

@@ -14,7 +14,7 @@ mod upkeep;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 
-use khashmir_krpc::{CallId, Endpoint, Transmit};
+use khashmir_krpc::{CallId, Endpoint, EndpointConfig, Transmit};
 use khashmir_routing::KTable;
 use khashmir_storage::{Commit, Committed, Storage, StorageError};
 use khashmir_types::{Contact, Id, Time};
@@ -23,7 +23,7 @@ use rand::rngs::ChaCha12Rng;
 
 use crate::outcome::{Outcome, Value};
 use crate::tokens::Tokens;
-use crate::{Settings, SettingsError};
+use crate::{Role, Settings, SettingsError};
 
 use join::Membership;
 use operation::Operation;
@@ -55,6 +55,8 @@ pub struct Engine<S> {
     next_operation: u64,
     /// When operations want to be polled, each at most once: in step with `Operation::wakes`.
     wakes: BTreeSet<(Time, OperationId)>,
+    /// Operations that wait for room in the endpoint's queue of calls, the oldest first.
+    stalled: BTreeSet<OperationId>,
     /// What each call in flight is for. Bounded by the endpoint's own limits.
     calls: HashMap<CallId, Pending>,
     parked: Parked,
@@ -77,7 +79,8 @@ pub enum Event {
         /// At least one.
         values: Vec<Value>,
     },
-    /// An operation has ended. Its last event; there is exactly one.
+    /// An operation has ended. Its last event; there is exactly one, unless it was cancelled. Joins that the engine
+    /// began by itself end so too.
     Finished {
         /// The operation.
         operation: OperationId,
@@ -140,13 +143,17 @@ impl<S: Storage> Engine<S> {
             .load(storage.contacts()?.into_iter().filter(|contact| settings.scope.admits(contact.addr)), now);
         Ok(Self {
             id,
-            endpoint: Endpoint::new(id, settings.calls.clone()),
+            endpoint: Endpoint::new(
+                id,
+                EndpointConfig { answers_queries: settings.role != Role::Client, ..settings.calls.clone() },
+            ),
             table,
             storage,
             tokens: Tokens::new(&mut rng),
             operations: BTreeMap::new(),
             next_operation: 0,
             wakes: BTreeSet::new(),
+            stalled: BTreeSet::new(),
             calls: HashMap::new(),
             parked: Parked::default(),
             quota: Quota::default(),
@@ -221,14 +228,16 @@ impl<S: Storage> Engine<S> {
         if self.schedule.may_commit(now) { self.storage.begin_commit() } else { None }
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout) next. May change with every input.
+    /// When to call [`handle_timeout`](Self::handle_timeout) next; [`Time::FAR_FUTURE`] for never. May change with every
+    /// input.
     #[must_use]
     pub fn poll_timeout(&self) -> Time {
         let wake = self.wakes.first().map(|(at, _)| *at);
-        [self.endpoint.poll_timeout(), self.upkeep_timeout(), wake, self.membership.rejoin_at()]
+        let schedule = self.schedule.next(self.stopping);
+        [self.endpoint.poll_timeout(), self.upkeep_timeout(), wake, self.membership.rejoin_at(), schedule]
             .into_iter()
             .flatten()
-            .fold(self.schedule.next(), Time::min)
+            .fold(Time::FAR_FUTURE, Time::min)
     }
 
     /// Our own id.
@@ -277,10 +286,14 @@ impl<S: Storage> Engine<S> {
     /// Works off what an input has brought about.
     fn settle(&mut self, now: Time) {
         self.drain_endpoint(now);
+        self.resume_stalled(now);
         self.run_upkeep(now);
         self.watch_membership(now);
-        // Upkeep may have made calls that failed on the spot; nothing else can be waiting now.
-        self.drain_endpoint(now);
+    }
+
+    /// Would one more call find a place in the endpoint's queue?
+    fn has_call_room(&self) -> bool {
+        self.endpoint.open_calls() < self.settings.calls.max_queued
     }
 
     /// May `contact` be asked, remembered and handed on?

@@ -4,23 +4,34 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use khashmir_actions::{self as actions, Answer, Ask, Question, Step};
-use khashmir_krpc::{self as krpc, CallRefused, Callee, ErrorCode, Method, Query, Reply, Token};
+use khashmir_krpc::{
+    self as krpc, CallRefused, Callee, ErrorCode, MAX_STORABLE, Method, Query, Reply, Token,
+};
 use khashmir_storage::Storage;
 use khashmir_types::{Contact, Id, Time};
 
 use super::operation::{Goal, Operation, OperationId, Stage};
 use super::{Engine, Event, Pending, Purpose};
-use crate::error::Busy;
+use crate::error::Refused;
 use crate::outcome::{Outcome, Pong, Request};
 
 impl<S: Storage> Engine<S> {
     /// Starts an operation. Its events carry the id returned; the last is [`Event::Finished`].
     ///
     /// # Errors
-    /// [`Busy`] if as many run as the settings allow, or the engine is stopping.
-    pub fn start(&mut self, request: Request, now: Time) -> Result<OperationId, Busy> {
-        if self.stopping || self.operations.len() >= self.settings.max_operations {
-            return Err(Busy { limit: self.settings.max_operations });
+    /// If as many run as the settings allow, the engine is stopping, or a value to be stored has a length that
+    /// cannot be.
+    pub fn start(&mut self, request: Request, now: Time) -> Result<OperationId, Refused> {
+        if self.stopping {
+            return Err(Refused::Stopping);
+        }
+        if self.operations.len() >= self.settings.max_operations {
+            return Err(Refused::Busy { limit: self.settings.max_operations });
+        }
+        if let Request::Store { value, .. } = &request
+            && !(1..=MAX_STORABLE).contains(&value.len())
+        {
+            return Err(Refused::ValueLength { found: value.len() });
         }
         let id = self.new_operation_id();
         match request {
@@ -54,7 +65,7 @@ impl<S: Storage> Engine<S> {
 
     /// Begins to look for `target` on behalf of `goal`.
     pub(super) fn start_find_node(&mut self, id: OperationId, goal: Goal, target: Id, now: Time) {
-        let stage = self.find_node_stage(target, now);
+        let stage = self.find_node_stage(target, &[], now);
         self.operations.insert(id, Operation::new(goal, stage, now));
         self.advance(id, now);
     }
@@ -74,15 +85,30 @@ impl<S: Storage> Engine<S> {
         }
     }
 
-    /// Carries an operation on until it waits for something.
+    /// Carries an operation on until it waits for something: an answer, a moment, or room for one more call.
     pub(super) fn advance(&mut self, id: OperationId, now: Time) {
-        while let Some(operation) = self.operations.get_mut(&id) {
+        loop {
+            let has_room = self.has_call_room();
+            let Some(operation) = self.operations.get_mut(&id) else { return };
+            if !has_room && operation.stage.method().is_some() {
+                self.stalled.insert(id);
+                return;
+            }
             match operation.stage.poll(now) {
                 None => return self.wake_at(id, None),
                 Some(Step::Wait(until)) => return self.wake_at(id, Some(until)),
                 Some(Step::Ask(ask)) => self.ask(id, ask, now),
                 Some(Step::Done) => self.on_stage_done(id, now),
             }
+        }
+    }
+
+    /// Carries on those that waited for room, as far as there is some now.
+    pub(super) fn resume_stalled(&mut self, now: Time) {
+        while self.has_call_room()
+            && let Some(id) = self.stalled.pop_first()
+        {
+            self.advance(id, now);
         }
     }
 
@@ -112,7 +138,9 @@ impl<S: Storage> Engine<S> {
                     self.serve(from, sender, query, &reply_to, now);
                 }
                 krpc::Event::Answered { call, from, reply, .. } => self.on_answered(call, from, reply, now),
-                krpc::Event::Failed { call, callee, cause, .. } => self.on_failed(call, callee, cause, now),
+                krpc::Event::Failed { call, callee, method, cause } => {
+                    self.on_failed(call, callee, method, cause, now);
+                }
             }
         }
     }
@@ -142,14 +170,22 @@ impl<S: Storage> Engine<S> {
         }
     }
 
-    fn on_failed(&mut self, call: krpc::CallId, callee: Callee, cause: krpc::Failure, now: Time) {
+    fn on_failed(
+        &mut self,
+        call: krpc::CallId,
+        callee: Callee,
+        method: Method,
+        cause: krpc::Failure,
+        now: Time,
+    ) {
         let contact = callee.id.map(|id| Contact::new(id, callee.addr));
         if let Some(contact) = contact {
             match cause {
                 krpc::Failure::WrongId { .. } => self.table.on_wrong_id(contact, now),
                 krpc::Failure::Stopped => {}
-                // It lives, but does not serve this: a node of another role, or of another kind.
-                krpc::Failure::Error { code, .. } if code == ErrorCode::UnknownMethod.number() => {}
+                // It lives, but does not serve this: a node of another role.
+                krpc::Failure::Error { code, .. }
+                    if code == ErrorCode::UnknownMethod.number() && !method.is_for_all() => {}
                 _ => self.table.on_failure(contact, now),
             }
         }

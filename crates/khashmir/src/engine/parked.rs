@@ -38,6 +38,11 @@ impl Parked {
         covered.then(|| self.waiting.pop_front()).flatten().map(|(_, waiting)| waiting)
     }
 
+    /// Takes the next one, whatever its ticket.
+    pub(super) fn release_any(&mut self) -> Option<Waiting> {
+        self.waiting.pop_front().map(|(_, waiting)| waiting)
+    }
+
     /// How many wait.
     pub(super) fn len(&self) -> usize {
         self.waiting.len()

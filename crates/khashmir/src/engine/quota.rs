@@ -26,25 +26,23 @@ struct Account {
 }
 
 impl Quota {
-    /// May `addr` store `len` bytes, if it may store `limit` bytes within `window`? If so, it is charged.
-    pub(super) fn charge(
-        &mut self,
-        addr: IpAddr,
-        len: usize,
-        limit: u64,
-        window: Duration,
-        now: Time,
-    ) -> bool {
-        let owed = self.accounts.get(&addr).map_or(0, |account| account.owes(limit, window, now));
-        let owed = owed.saturating_add(len as u64).saturating_add(OVERHEAD);
-        if owed > limit {
-            return false;
-        }
+    /// May `addr` store `len` bytes, if it may store `limit` bytes within `window`?
+    pub(super) fn admits(&self, addr: IpAddr, len: usize, limit: u64, window: Duration, now: Time) -> bool {
+        self.owed_with(addr, len, limit, window, now) <= limit
+    }
+
+    /// Charges `addr` for having stored `len` bytes.
+    pub(super) fn charge(&mut self, addr: IpAddr, len: usize, limit: u64, window: Duration, now: Time) {
+        let owed = self.owed_with(addr, len, limit, window, now);
         if self.accounts.len() >= MAX_ACCOUNTS && !self.accounts.contains_key(&addr) {
             self.forget_one(limit, window, now);
         }
         self.accounts.insert(addr, Account { owed, at: now });
-        true
+    }
+
+    fn owed_with(&self, addr: IpAddr, len: usize, limit: u64, window: Duration, now: Time) -> u64 {
+        let owed = self.accounts.get(&addr).map_or(0, |account| account.owes(limit, window, now));
+        owed.saturating_add(len as u64).saturating_add(OVERHEAD)
     }
 
     /// Forgets whoever owes least.
@@ -80,31 +78,39 @@ mod tests {
         std::net::Ipv4Addr::from_bits(0x0a00_0000 + last).into()
     }
 
+    /// Charges `addr` if it is admitted.
+    fn charge(quota: &mut Quota, addr: IpAddr, len: usize, now: Time) -> bool {
+        let admitted = quota.admits(addr, len, LIMIT, WINDOW, now);
+        if admitted {
+            quota.charge(addr, len, LIMIT, WINDOW, now);
+        }
+        admitted
+    }
+
     #[test]
     fn an_address_that_owes_too_much_is_refused_and_others_are_not() {
         let mut quota = Quota::default();
-        let mut charge = |addr, len| quota.charge(addr, len, LIMIT, WINDOW, NOW);
-        assert!(charge(addr(1), 5000));
-        assert!(!charge(addr(1), 5000), "with the overhead it is too much");
-        assert!(charge(addr(2), 5000));
+        assert!(charge(&mut quota, addr(1), 5000, NOW));
+        assert!(!charge(&mut quota, addr(1), 5000, NOW), "with the overhead it is too much");
+        assert!(charge(&mut quota, addr(2), 5000, NOW));
     }
 
     #[test]
     fn time_pays_back() {
         let mut quota = Quota::default();
-        assert!(quota.charge(addr(1), 9000, LIMIT, WINDOW, NOW));
-        assert!(!quota.charge(addr(1), 5000, LIMIT, WINDOW, NOW + WINDOW / 4));
-        assert!(quota.charge(addr(1), 5000, LIMIT, WINDOW, NOW + WINDOW / 2));
+        assert!(charge(&mut quota, addr(1), 9000, NOW));
+        assert!(!charge(&mut quota, addr(1), 5000, NOW + WINDOW / 4));
+        assert!(charge(&mut quota, addr(1), 5000, NOW + WINDOW / 2));
     }
 
     #[test]
     fn the_number_of_accounts_is_bounded_and_debtors_are_remembered() {
         let mut quota = Quota::default();
-        assert!(quota.charge(addr(0), 9000, LIMIT, WINDOW, NOW));
+        assert!(charge(&mut quota, addr(0), 9000, NOW));
         for last in 1..6000 {
-            assert!(quota.charge(addr(last), 1, LIMIT, WINDOW, NOW));
+            assert!(charge(&mut quota, addr(last), 1, NOW));
         }
         assert_eq!(quota.accounts.len(), MAX_ACCOUNTS);
-        assert!(!quota.charge(addr(0), 9000, LIMIT, WINDOW, NOW));
+        assert!(!charge(&mut quota, addr(0), 9000, NOW));
     }
 }

@@ -1,6 +1,6 @@
 //! Answering the queries of others. One function for each method; none of them waits.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use khashmir_krpc::{ErrorCode, MAX_DATAGRAM, Query, Reply, ReplyTo, Token};
@@ -13,6 +13,9 @@ use super::Engine;
 use super::operation::Here;
 use super::parked::Waiting;
 use crate::Role;
+
+/// Values read for a reply at first: if so many do not fit, more need not be read.
+const FIRST_SAMPLE: usize = 32;
 
 /// The most values worth reading for one reply: the shortest takes 3 bytes of the datagram.
 const MAX_VALUES_IN_REPLY: usize = MAX_DATAGRAM / 3;
@@ -27,10 +30,6 @@ impl<S: Storage> Engine<S> {
         reply_to: &ReplyTo,
         now: Time,
     ) {
-        self.activity.on_queried();
-        if self.settings.role == Role::Client {
-            return;
-        }
         if !self.settings.role.serves(query.method()) {
             return self.endpoint.reply_error(reply_to, ErrorCode::UnknownMethod);
         }
@@ -84,7 +83,11 @@ impl<S: Storage> Engine<S> {
             Ok(num) => num.min(MAX_VALUES_IN_REPLY),
         };
         let fits = |value: &Bytes| reply_to.fits(std::slice::from_ref(value));
-        let mut values = self.storage.sample(key, limit, &mut self.rng).map_err(server_error)?;
+        let mut values =
+            self.storage.sample(key, limit.min(FIRST_SAMPLE), &mut self.rng).map_err(server_error)?;
+        if limit > FIRST_SAMPLE && values.len() == FIRST_SAMPLE && reply_to.fits(&values) {
+            values = self.storage.sample(key, limit, &mut self.rng).map_err(server_error)?;
+        }
         if limit < MAX_VALUES_IN_REPLY && !values.iter().all(fits) {
             // Only a store that others have filled, or a long transaction id, brings us here.
             let mut more =
@@ -118,10 +121,17 @@ impl<S: Storage> Engine<S> {
         if self.parked.len() >= self.settings.max_parked || self.stopping {
             return Err(ErrorCode::Server);
         }
-        if !self.has_room(key, value)? || !self.may_store(from.ip(), value.len(), now) {
+        let (limit, window) = (self.settings.limits.max_bytes_per_address, self.settings.key_expire);
+        let is_exempt = self.settings.calls.is_loopback_exempt && from.ip().is_loopback();
+        if !self.has_room(key, value)?
+            || !is_exempt && !self.quota.admits(from.ip(), value.len(), limit, window, now)
+        {
             return Err(ErrorCode::Server);
         }
         let ticket = self.storage.put(key, value, now).map_err(server_error)?;
+        if !is_exempt {
+            self.quota.charge(from.ip(), value.len(), limit, window, now);
+        }
         self.parked.park(ticket, Waiting::Peer(*reply_to));
         Ok(())
     }
@@ -135,9 +145,14 @@ impl<S: Storage> Engine<S> {
         Ok(room || self.storage.contains(key, value).map_err(server_error)?)
     }
 
-    fn may_store(&mut self, addr: IpAddr, len: usize, now: Time) -> bool {
-        let (limit, window) = (self.settings.limits.max_bytes_per_address, self.settings.key_expire);
-        self.quota.charge(addr, len, limit, window, now)
+    /// Tells all who still wait that their values may be lost: nothing will be committed any more.
+    pub(super) fn release_all_parked(&mut self, now: Time) {
+        while let Some(waiting) = self.parked.release_any() {
+            match waiting {
+                Waiting::Peer(reply_to) => self.endpoint.reply_error(&reply_to, ErrorCode::Server),
+                Waiting::Ourselves(id) => self.on_stored_here(id, Here::Failed, now),
+            }
+        }
     }
 
     /// Answers those whose values a commit covers: durable, or not.

@@ -7,7 +7,7 @@ use khashmir_actions::{
 use khashmir_krpc::Method;
 use khashmir_routing::Among;
 use khashmir_storage::Storage;
-use khashmir_types::{Id, Time};
+use khashmir_types::{Contact, Id, Time};
 
 use super::operation::{Goal, Here, Operation, OperationId, Stage};
 use super::parked::Waiting;
@@ -25,10 +25,12 @@ const MAX_LOCAL_VALUES: usize = 10_000;
 
 impl<S: Storage> Engine<S> {
     /// The lookup of `target` from the closest contacts we have. Looking there keeps the bucket fresh.
-    pub(super) fn find_node_stage(&mut self, target: Id, now: Time) -> Stage {
+    /// `others` are asked too.
+    pub(super) fn find_node_stage(&mut self, target: Id, others: &[Contact], now: Time) -> Stage {
         self.activity.on_started(Method::FindNode);
         self.table.touch(&target, now);
         let start = self.table.closest(&target, START_PER_K * self.settings.lookup.k, Among::All);
+        let start = others.iter().copied().chain(start);
         Stage::FindNode(FindNode::new(target, start, self.id, self.settings.lookup, now))
     }
 

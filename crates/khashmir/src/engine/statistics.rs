@@ -97,7 +97,6 @@ impl Delays {
 #[derive(Debug)]
 pub(super) struct Activity {
     started: Time,
-    is_reachable: bool,
     failed_commits: u64,
     storage_error: Option<String>,
     methods: [MethodStatistics; Method::ALL.len()],
@@ -106,7 +105,7 @@ pub(super) struct Activity {
 impl Activity {
     pub(super) fn new(now: Time) -> Self {
         let methods = Default::default();
-        Self { started: now, is_reachable: false, failed_commits: 0, storage_error: None, methods }
+        Self { started: now, failed_commits: 0, storage_error: None, methods }
     }
 
     pub(super) fn on_started(&mut self, method: Method) {
@@ -119,10 +118,6 @@ impl Activity {
 
     pub(super) fn on_answered(&mut self, method: Method, took: Duration) {
         self.methods[method as usize].answers.add(took);
-    }
-
-    pub(super) fn on_queried(&mut self) {
-        self.is_reachable = true;
     }
 
     pub(super) fn storage_error(&self) -> Option<&str> {
@@ -139,12 +134,13 @@ impl<S: Storage> Engine<S> {
     /// What was counted so far, and how things stand.
     #[must_use]
     pub fn statistics(&self, now: Time) -> Statistics {
-        let contacts = self.table.proven_len();
+        let (contacts, traffic) = (self.table.proven_len(), self.endpoint.counters());
         Statistics {
             id: self.id,
             uptime: now.since(self.activity.started),
             is_joined: contacts > 0,
-            is_reachable: self.activity.is_reachable,
+            is_reachable: traffic.unknown > 0
+                || Method::ALL.iter().any(|method| traffic.of(*method).received > 0),
             contacts,
             unproven_contacts: self.table.len() - contacts,
             buckets: self.table.bucket_count(),
@@ -154,7 +150,7 @@ impl<S: Storage> Engine<S> {
             failed_commits: self.activity.failed_commits,
             storage_error: self.activity.storage_error.clone(),
             operations: self.operations.len(),
-            traffic: self.endpoint.counters().clone(),
+            traffic: traffic.clone(),
             methods: self.activity.methods,
         }
     }

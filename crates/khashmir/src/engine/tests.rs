@@ -121,6 +121,8 @@ fn a_client_is_silent_to_others_and_stays_out_of_their_tables() {
     let mut engine = engine(Settings { role: Role::Client, ..settings() });
     assert!(ask(&mut engine, &Query::Ping, START).is_empty());
     assert!(ask(&mut engine, &Query::FindNode { target: Id::MAX }, START).is_empty());
+    engine.handle_datagram(peer().addr, b"d1:ade1:q3:foo1:t20:123456789012345678901:y1:qe", START);
+    assert!(answers(&mut engine).is_empty());
     assert_eq!(engine.statistics(START).traffic.of(khashmir_krpc::Method::Ping).received, 1);
 }
 
@@ -178,7 +180,10 @@ fn a_querier_enters_the_table_only_once_it_answers_a_ping() {
 fn operations_are_bounded_and_end_once() {
     let mut engine = engine(Settings { max_operations: 1, ..settings() });
     let ping = engine.start(Request::Ping { addr: peer().addr }, START).unwrap();
-    assert_eq!(engine.start(Request::Ping { addr: peer().addr }, START), Err(crate::Busy { limit: 1 }));
+    assert_eq!(
+        engine.start(Request::Ping { addr: peer().addr }, START),
+        Err(crate::Refused::Busy { limit: 1 })
+    );
     let mut now = START;
     let mut finished = Vec::new();
     while now < START + Duration::from_secs(60) {

@@ -1,11 +1,12 @@
 //! What a node does by itself: checkpoints, expiry, refreshes, pings, and the end.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use khashmir_krpc::{Query, Repeat};
 use khashmir_routing::Upkeep;
-use khashmir_storage::Storage;
-use khashmir_types::{Contact, Time};
+use khashmir_storage::{Storage, StorageError};
+use khashmir_types::{Contact, IdRange, Time};
 use rand::RngExt;
 
 use super::operation::Goal;
@@ -33,17 +34,26 @@ pub(super) struct Schedule {
     /// No commit before this, as the last one failed.
     commit: Option<Time>,
     refreshing: usize,
+    /// Refreshes that wait for others to end. At most one for each bucket at a time is wished, and there are 160.
+    refreshes: VecDeque<IdRange>,
 }
 
 impl Schedule {
     pub(super) fn new(settings: &Settings, now: Time) -> Self {
         // A first sweep at once: what expired while we were down must not be served for long.
-        Self { checkpoint: now + settings.first_checkpoint, sweep: Some(now), commit: None, refreshing: 0 }
+        Self {
+            checkpoint: now + settings.first_checkpoint,
+            sweep: Some(now),
+            commit: None,
+            refreshing: 0,
+            refreshes: VecDeque::new(),
+        }
     }
 
-    /// When there is something to do next.
-    pub(super) fn next(&self) -> Time {
-        [self.sweep, self.commit].into_iter().flatten().fold(self.checkpoint, Time::min)
+    /// When there is something to do next. A node that is stopping does no more than commit.
+    pub(super) fn next(&self, stopping: bool) -> Option<Time> {
+        let others = [Some(self.checkpoint), self.sweep].into_iter().flatten().filter(|_| !stopping);
+        others.chain(self.commit).min()
     }
 
     /// May a commit begin? Asked when the pause after a failure is over, it ends that pause.
@@ -108,8 +118,8 @@ impl<S: Storage> Engine<S> {
         });
         let more = swept.unwrap_or_else(|error| {
             tracing::debug!(%error, "values not expired");
-            // The next checkpoint tries again.
-            false
+            // A backlog passes with the next commit; whatever else it is, the next checkpoint tries again.
+            matches!(error, StorageError::Backlogged { .. })
         });
         self.schedule.sweep = more.then(|| now + SWEEP_PAUSE);
     }
@@ -119,13 +129,17 @@ impl<S: Storage> Engine<S> {
         while !self.stopping && !self.is_upkeep_saturated() {
             match self.table.poll_upkeep(now) {
                 Some(Upkeep::Ping(contact)) => self.ping(contact, now),
-                Some(Upkeep::Refresh(range)) => {
-                    self.schedule.refreshing += 1;
-                    let (id, target) = (self.new_operation_id(), range.random(&mut self.rng));
-                    self.start_find_node(id, Goal::Refresh, target, now);
-                }
-                None => return,
+                Some(Upkeep::Refresh(range)) => self.schedule.refreshes.push_back(range),
+                None => break,
             }
+        }
+        while !self.stopping
+            && self.schedule.refreshing < MAX_REFRESHES
+            && let Some(range) = self.schedule.refreshes.pop_front()
+        {
+            self.schedule.refreshing += 1;
+            let (id, target) = (self.new_operation_id(), range.random(&mut self.rng));
+            self.start_find_node(id, Goal::Refresh, target, now);
         }
     }
 
@@ -148,8 +162,7 @@ impl<S: Storage> Engine<S> {
     }
 
     fn is_upkeep_saturated(&self) -> bool {
-        self.schedule.refreshing >= MAX_REFRESHES
-            || self.endpoint.open_calls() >= self.settings.calls.max_outstanding
+        !self.has_call_room()
     }
 
     /// Begins to end: every operation ends with what it has, the table is saved, nothing new is taken in.
@@ -161,6 +174,8 @@ impl<S: Storage> Engine<S> {
         }
         self.save();
         self.stopping = true;
+        // Whatever failed before, this is the last attempt.
+        self.schedule.commit = None;
         let running: Vec<_> = self.operations.keys().copied().collect();
         for id in running {
             self.finish_early(id, now);
@@ -168,9 +183,10 @@ impl<S: Storage> Engine<S> {
         self.settle(now);
     }
 
-    /// Ends for good: calls in flight fail, nothing is answered any more. What
+    /// Ends for good: whoever still waits for a commit is refused, calls in flight fail, nothing is answered any more. What
     /// [`poll_transmit`](Self::poll_transmit) still has may be sent.
     pub fn close(&mut self, now: Time) {
+        self.release_all_parked(now);
         self.endpoint.stop();
         self.settle(now);
     }

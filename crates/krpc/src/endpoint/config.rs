@@ -26,6 +26,11 @@ pub struct EndpointConfig {
     /// asks so much, and a victim whose address is forged gets at most 3 Mbit/s from us. The limit counts all
     /// nodes behind one address, and `u32::MAX` lifts it.
     pub answers_per_second: u32,
+    /// Are queries from loopback addresses answered without that limit? No by default. In a network on one host an
+    /// address stands for many nodes, and from outside none of them can be forged.
+    pub is_loopback_exempt: bool,
+    /// Are queries answered at all? Yes by default. If not, they are counted and dropped, unknown methods included.
+    pub answers_queries: bool,
 }
 
 impl Default for EndpointConfig {
@@ -38,6 +43,8 @@ impl Default for EndpointConfig {
             calls_per_second: 1000,
             burst: 256,
             answers_per_second: 250,
+            is_loopback_exempt: false,
+            answers_queries: true,
         }
     }
 }

@@ -74,6 +74,8 @@ pub enum DropReason {
     UnknownType,
     /// A reply or an error that belongs to no call: late, doubled, forged or from another address.
     Unexpected,
+    /// A query, while [`EndpointConfig::answers_queries`](crate::EndpointConfig::answers_queries) is off.
+    Unserved,
     /// A query from an address that has had its answers for this second.
     TooManyQueries,
     /// Anything after [`Endpoint::stop`](crate::Endpoint::stop).
@@ -82,13 +84,14 @@ pub enum DropReason {
 
 impl DropReason {
     /// Every reason.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::TooLong,
         Self::NotBencode,
         Self::NotAMessage,
         Self::TransactionId,
         Self::UnknownType,
         Self::Unexpected,
+        Self::Unserved,
         Self::TooManyQueries,
         Self::Stopped,
     ];
@@ -103,6 +106,7 @@ impl DropReason {
             Self::TransactionId => "transaction_id",
             Self::UnknownType => "unknown_type",
             Self::Unexpected => "unexpected",
+            Self::Unserved => "unserved",
             Self::TooManyQueries => "too_many_queries",
             Self::Stopped => "stopped",
         }

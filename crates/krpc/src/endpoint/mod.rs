@@ -267,7 +267,12 @@ impl Endpoint {
             Some(method) => self.counters.of_mut(method).received += 1,
             None => self.counters.unknown += 1,
         }
-        let admitted = self.answers.admits(from.ip(), now);
+        if !self.config.answers_queries {
+            self.drop_datagram(from, DropReason::Unserved);
+            return false;
+        }
+        let is_exempt = self.config.is_loopback_exempt && from.ip().is_loopback();
+        let admitted = is_exempt || self.answers.admits(from.ip(), now);
         if !admitted {
             self.drop_datagram(from, DropReason::TooManyQueries);
         }
