@@ -112,13 +112,11 @@ impl Khashmir {
         let (outcome_in, outcome) = oneshot::channel();
         let getter = Getter { values: values_in, outcome: outcome_in };
         let command = Command::Get(Request::Get { key }, getter);
-        match self.commands.try_send(command) {
-            Err(mpsc::error::TrySendError::Full(Command::Get(_, getter))) => {
-                // Whoever waits for the outcome learns why; nobody else cares.
-                let _ = getter.outcome.send(Err(Refused::Busy { limit: MAX_COMMANDS }));
-            }
-            // A closed channel drops the getter, and with it the stream ends.
-            _ => {}
+        // A closed channel drops the getter, and with it the stream ends.
+        if let Err(mpsc::error::TrySendError::Full(Command::Get(_, getter))) = self.commands.try_send(command)
+        {
+            // Whoever waits for the outcome learns why; nobody else cares.
+            let _ = getter.outcome.send(Err(Refused::Busy { limit: MAX_COMMANDS }));
         }
         Get { values, outcome }
     }

@@ -203,6 +203,20 @@ mod tests {
     }
 
     #[test]
+    fn times_that_would_spin_or_overflow_are_refused() {
+        let with = |change: fn(&mut Settings)| {
+            let mut settings = Settings::default();
+            change(&mut settings);
+            settings.validate()
+        };
+        assert!(with(|settings| settings.max_rejoin_delay = Duration::ZERO).is_err());
+        assert!(with(|settings| settings.rejoin_delay = Duration::MAX).is_err());
+        assert!(with(|settings| settings.checkpoint_interval = Duration::MAX).is_err());
+        assert!(with(|settings| settings.table.bucket_staleness = Duration::ZERO).is_err());
+        assert!(with(|settings| settings.table.k = 64).is_err());
+    }
+
+    #[test]
     fn a_bad_setting_is_named() {
         let settings = Settings { store_redundancy: 0, ..Settings::default() };
         assert_eq!(

@@ -194,3 +194,93 @@ fn operations_are_bounded_and_end_once() {
     let expected = Outcome::Pong(Err(khashmir_krpc::Failure::Timeout));
     assert_eq!(finished, [Event::Finished { operation: ping, outcome: expected }]);
 }
+
+/// Lets time pass until `end`, with nobody answering anything.
+fn pass(engine: &mut Engine<MemoryStorage>, end: Time) -> Vec<Event> {
+    let mut events = Vec::new();
+    while engine.poll_timeout() <= end {
+        let now = engine.poll_timeout();
+        engine.handle_timeout(now);
+        while let Some(commit) = engine.poll_commit(now) {
+            engine.handle_committed(commit.run(), now);
+        }
+        while engine.poll_transmit().is_some() {}
+        events.extend(std::iter::from_fn(|| engine.poll_event()));
+    }
+    events
+}
+
+#[test]
+fn operations_wait_for_room_among_the_calls() {
+    let mut storage = MemoryStorage::new();
+    storage.set_contacts(&[peer()]).unwrap();
+    let mut settings = settings();
+    (settings.calls.max_outstanding, settings.calls.max_queued) = (1, 2);
+    let mut engine = Engine::new(storage, settings, [7; 32], START).unwrap();
+    for n in 0..20_u8 {
+        engine.start(Request::FindNode { target: Id::sha1(&[n]) }, START).unwrap();
+    }
+    let events = pass(&mut engine, START + Duration::from_secs(55));
+    let timed_out = |event: &Event| match event {
+        Event::Finished { outcome: Outcome::Found(found), .. } => {
+            assert_eq!(found.progress.tally.unsent, 0);
+            found.progress.tally.timed_out == 1
+        }
+        other => panic!("{other:?}"),
+    };
+    // One after the other, nine seconds each, a ping of the table's among them; the rest still waits.
+    assert_eq!(events.len(), 5);
+    assert!(events.iter().all(timed_out));
+}
+
+#[test]
+fn a_stranger_that_answers_pings_with_an_error_frees_its_place() {
+    let mut table = settings();
+    table.table.max_newcomers = 1;
+    let mut engine = engine(table);
+    let ping = |host: u8| (SocketAddr::from(([127, 0, 0, host], 9)), Id::sha1(&[host]));
+    let transaction = TransactionId::from_slice(b"12345678901234567890").unwrap();
+    let pinged = |engine: &mut Engine<MemoryStorage>, host, now| {
+        let (addr, id) = ping(host);
+        engine.handle_datagram(addr, &encode_query(&transaction, &id, &Query::Ping), now);
+        std::iter::from_fn(|| engine.poll_transmit()).find_map(|sent| match decode(&sent.payload).unwrap() {
+            Message::Query { transaction, .. } => Some((addr, transaction)),
+            _ => None,
+        })
+    };
+    let (addr, asked) = pinged(&mut engine, 1, START).expect("the first stranger is pinged");
+    let refusal = khashmir_krpc::encode_error(&asked, &khashmir_krpc::Refusal::unknown_method(b"ping"));
+    engine.handle_datagram(addr, &refusal, START);
+    let later = START + Duration::from_secs(3600);
+    pass(&mut engine, later);
+    assert!(pinged(&mut engine, 2, later).is_some(), "the place is free again");
+}
+
+#[test]
+fn whoever_waits_at_the_end_is_told_and_nothing_is_due_any_more() {
+    let storage = FaultyStorage::new(MemoryStorage::new());
+    let mut engine = Engine::new(storage, settings(), [7; 32], START).unwrap();
+    commit(&mut engine, START);
+    let token = token(&mut engine, START);
+    assert!(ask(&mut engine, &store(token), START).is_empty());
+    let (key, value) = (Id::sha1(b"key"), Bytes::from_static(b"ours"));
+    let ours = engine.start(Request::Store { key, value }, START).unwrap();
+    engine.stop(START);
+    let unfinished = engine.poll_commit(START).expect("what is parked is committed");
+    assert!(!engine.is_stopped());
+    engine.close(START);
+    assert!(is_error(&answers(&mut engine), ErrorCode::Server));
+    let finished = std::iter::from_fn(|| engine.poll_event()).collect::<Vec<_>>();
+    assert!(matches!(&finished[..], [Event::Finished { operation, .. }] if *operation == ours));
+    assert_eq!(engine.poll_timeout(), Time::FAR_FUTURE);
+    drop(unfinished);
+}
+
+#[test]
+fn a_value_that_nobody_could_keep_is_not_stored_here_either() {
+    let mut engine = engine(settings());
+    for len in [0, khashmir_krpc::MAX_STORABLE + 1] {
+        let request = Request::Store { key: Id::MAX, value: vec![0; len].into() };
+        assert_eq!(engine.start(request, START), Err(crate::Refused::ValueLength { found: len }));
+    }
+}
