@@ -95,7 +95,7 @@ pub struct JoinOutcome {
     pub failed: Vec<(SocketAddr, JoinFailure)>,
     /// The bootstrap nodes that were not waited for: another was quicker, or the join was cut short.
     pub unheard: Vec<SocketAddr>,
-    /// Nodes near us that the first lookup found.
+    /// Nodes near us that the first lookup found. A `Role::Client` does not look.
     pub nearby: usize,
     /// Our address as the bootstrap nodes see it, if one of them said.
     pub seen_as: Option<SocketAddrV4>,
@@ -107,7 +107,7 @@ impl JoinOutcome {
     /// Have we found a network?
     #[must_use]
     pub fn is_joined(&self) -> bool {
-        self.nearby > 0
+        self.nearby > 0 || !self.answered.is_empty()
     }
 }
 

@@ -43,7 +43,7 @@ async fn answer(mut endpoint: Endpoint, transport: UdpTransport) -> Result<(), s
                     let value = format!("what I keep under {key}");
                     endpoint.reply(&reply_to, &Reply::GetValue { values: vec![value.into()] });
                 }
-                _ => endpoint.reply_error(&reply_to, ErrorCode::Generic),
+                _ => endpoint.reply_error(&reply_to, ErrorCode::UnknownMethod),
             }
         }
         flush(&mut endpoint, &transport).await;

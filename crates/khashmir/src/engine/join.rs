@@ -12,7 +12,7 @@ use rand::RngExt;
 use super::operation::{Goal, Operation, OperationId, Stage};
 use super::{Engine, Event, Pending, Purpose};
 use crate::outcome::{JoinFailure, JoinOutcome, Outcome};
-use crate::settings::Settings;
+use crate::settings::{Role, Settings};
 
 /// Bootstrap addresses kept: more would only make the first seconds of a join louder.
 const MAX_BOOTSTRAP: usize = 64;
@@ -137,8 +137,12 @@ impl<S: Storage> Engine<S> {
             joining.outcome.answered.push(node);
             joining.outcome.seen_as = joining.outcome.seen_as.or(seen_as);
         });
-        self.restart_fruitless_lookup(id);
-        self.start_neighbourhood(id, now);
+        // A visitor needs one node to ask, not a neighbourhood.
+        if self.settings.role != Role::Client {
+            self.restart_fruitless_lookup(id);
+            self.start_neighbourhood(id, now);
+        }
+        self.conclude_join(id, now);
     }
 
     /// A bootstrap node has not answered.
@@ -198,11 +202,13 @@ impl<S: Storage> Engine<S> {
     /// Ends the join if there is nothing left to wait for: the lookup found somebody, or nobody is left to answer.
     fn conclude_join(&mut self, id: OperationId, now: Time) {
         let Some(Operation { goal: Goal::Join(joining), .. }) = self.operations.get(&id) else { return };
-        let ended = match joining.lookup {
-            Lookup::Running => false,
-            Lookup::NotStarted => joining.open.is_empty(),
-            Lookup::Ended => true,
-        };
+        let is_visit = self.settings.role == Role::Client && !joining.outcome.answered.is_empty();
+        let ended = is_visit
+            || match joining.lookup {
+                Lookup::Running => false,
+                Lookup::NotStarted => joining.open.is_empty(),
+                Lookup::Ended => true,
+            };
         if ended {
             self.finish_join(id, now);
         }
@@ -219,7 +225,9 @@ impl<S: Storage> Engine<S> {
         if outcome.is_joined() {
             self.membership.failures = 0;
             // Our own neighbourhood is known now; the rest of the space is not (Kademlia, section 2.3).
-            self.table.refresh_all(now);
+            if self.settings.role != Role::Client {
+                self.table.refresh_all(now);
+            }
             // Not only at the next checkpoint: whoever is killed in the first minute finds back too.
             self.save();
         } else {
@@ -236,6 +244,8 @@ impl<S: Storage> Engine<S> {
 
     /// Plans to join again if we are alone, and forgets the plan if we no longer are.
     pub(super) fn watch_membership(&mut self, now: Time) {
+        // Whoever has found us has made us a member too.
+        self.membership.wanted |= self.is_joined();
         let alone = self.membership.wanted && !self.is_joined() && self.membership.running.is_none();
         if self.stopping {
             self.membership.rejoin_at = None;
