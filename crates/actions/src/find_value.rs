@@ -52,6 +52,13 @@ impl FindValue {
     }
 }
 
+impl FindValue {
+    /// Has `contact` been asked, and not answered yet?
+    pub(crate) fn is_open(&self, contact: &Contact) -> bool {
+        self.lookup.is_open(contact)
+    }
+}
+
 impl Action for FindValue {
     type Outcome = FindValueOutcome;
 

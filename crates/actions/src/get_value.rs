@@ -22,6 +22,8 @@ pub struct GetValue {
     givers: usize,
     /// At most one for each question asked.
     deliveries: VecDeque<Delivery>,
+    /// May further holders turn up?
+    awaits_holders: bool,
 }
 
 /// When a get has enough (`RETRIEVE_VALUES`): at the first limit reached, or when all holders were asked.
@@ -90,7 +92,34 @@ impl GetValue {
         let holders = holders.into_iter().filter(|holder| holder.num > 0);
         run.extend(holders.map(|holder| (holder.contact, holder.num)), 1);
         let known = own.into_iter().filter(|value| !value.is_empty()).collect();
-        Self { key, wanted, run, known, givers: 0, deliveries: VecDeque::new() }
+        Self { key, wanted, run, known, givers: 0, deliveries: VecDeque::new(), awaits_holders: false }
+    }
+
+    /// As [`new`](Self::new), but the holders turn up one by one: see [`add_holder`](Self::add_holder).
+    ///
+    /// Until [`on_all_holders`](Self::on_all_holders) only enough values are the end, and no more nodes are asked
+    /// at a time than are wanted.
+    #[must_use]
+    pub fn awaiting(
+        key: Id,
+        own: impl IntoIterator<Item = Bytes>,
+        wanted: Wanted,
+        config: LookupConfig,
+        now: Time,
+    ) -> Self {
+        Self { awaits_holders: true, ..Self::new(key, [], own, wanted, config, now) }
+    }
+
+    /// Adds a node that says it has values; one of none is ignored.
+    pub fn add_holder(&mut self, holder: Holder) {
+        if holder.num > 0 {
+            self.run.extend([(holder.contact, holder.num)], 1);
+        }
+    }
+
+    /// No further holders will turn up.
+    pub fn on_all_holders(&mut self) {
+        self.awaits_holders = false;
     }
 
     /// The next new values, in the order of arrival. Call it until `None` after every answer.
@@ -109,7 +138,14 @@ impl GetValue {
     }
 
     fn has_enough(&self) -> bool {
-        self.missing() == Some(0) || self.wanted.nodes.is_some_and(|nodes| self.givers >= nodes)
+        let has_nodes = self.wanted.nodes.is_some_and(|nodes| self.givers >= nodes);
+        self.missing() == Some(0) || (has_nodes && !self.awaits_holders)
+    }
+
+    /// Would one more node be more than are wanted, as things stand? Closer ones may still turn up.
+    fn is_ahead(&self) -> bool {
+        let promised = self.givers + self.run.list().open().count();
+        self.awaits_holders && self.wanted.nodes.is_some_and(|nodes| promised >= nodes)
     }
 
     /// How many more values are wanted; `None`: any number.
@@ -125,7 +161,7 @@ impl GetValue {
     }
 
     fn next(&self, now: Time) -> Option<usize> {
-        if self.expects_enough(now) { None } else { self.run.next(now) }
+        if self.expects_enough(now) || self.is_ahead() { None } else { self.run.next(now) }
     }
 
     fn ask(&mut self, index: usize, now: Time) -> Step {
@@ -148,6 +184,7 @@ impl Action for GetValue {
         }
         match self.next(now) {
             Some(index) => self.ask(index, now),
+            None if self.awaits_holders => self.run.wait(now),
             None => self.run.wait_or_finish(now),
         }
     }

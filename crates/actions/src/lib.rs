@@ -43,6 +43,7 @@ mod find_node;
 mod find_value;
 #[cfg(test)]
 mod fixtures;
+mod get;
 mod get_value;
 mod lookup;
 mod run;
@@ -54,6 +55,7 @@ pub use action::{Action, Answer, Ask, Failure, Question, Step};
 pub use config::LookupConfig;
 pub use find_node::{ClosestNode, FindNode, FindNodeOutcome};
 pub use find_value::{FindValue, FindValueOutcome, Holder};
+pub use get::{Get, GetOutcome};
 pub use get_value::{Delivery, GetValue, GetValueOutcome, Wanted};
 pub use store_value::{StoreValue, StoreValueOutcome};
 pub use tally::Tally;

@@ -59,6 +59,11 @@ impl<T: Default> Lookup<T> {
         self.run.list().answered()
     }
 
+    /// Has `contact` been asked, and not answered yet?
+    pub(crate) fn is_open(&self, contact: &Contact) -> bool {
+        self.run.list().open().any(|candidate| candidate.contact == *contact)
+    }
+
     pub(crate) fn tally(&self) -> Tally {
         self.run.tally()
     }

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use khashmir_actions::{
-    Action, Answer, Failure, FindNode, FindValue, GetValue, Step, StoreValue, StoreValueOutcome, Tally,
+    Action, Answer, Failure, FindNode, FindValue, Get, Step, StoreValue, StoreValueOutcome, Tally,
 };
 use khashmir_krpc::Method;
 use khashmir_types::{Contact, Id, Time};
@@ -35,11 +35,7 @@ pub(super) enum Goal {
         key: Id,
     },
     Get {
-        key: Id,
-        local: Vec<Bytes>,
-        holders: usize,
-        search: Tally,
-        complete: bool,
+        from_local: usize,
     },
     Store {
         key: Id,
@@ -86,7 +82,7 @@ pub(super) enum Here {
 pub(super) enum Stage {
     FindNode(FindNode),
     FindValue(FindValue),
-    GetValue(GetValue),
+    Get(Get),
     StoreValue(StoreValue),
     /// Nothing to ask: it waits for a call or a commit.
     Waiting,
@@ -124,7 +120,7 @@ impl Stage {
         match self {
             Self::FindNode(action) => Some(action),
             Self::FindValue(action) => Some(action),
-            Self::GetValue(action) => Some(action),
+            Self::Get(action) => Some(action),
             Self::StoreValue(action) => Some(action),
             Self::Waiting => None,
         }
@@ -152,7 +148,7 @@ impl Stage {
         match self {
             Self::FindNode(_) => Some(Method::FindNode),
             Self::FindValue(_) => Some(Method::FindValue),
-            Self::GetValue(_) => Some(Method::GetValue),
+            Self::Get(_) => Some(Method::GetValue),
             Self::StoreValue(_) => Some(Method::StoreValue),
             Self::Waiting => None,
         }

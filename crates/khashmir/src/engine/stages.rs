@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use khashmir_actions::{
-    Action, FindNode, FindNodeOutcome, FindValue, GetValue, StoreValue, StoreValueOutcome, Tally,
+    Action, FindNode, FindNodeOutcome, FindValue, Get, StoreValue, StoreValueOutcome, Tally,
 };
 use khashmir_krpc::Method;
 use khashmir_routing::Among;
@@ -24,26 +24,29 @@ const START_PER_K: usize = 2;
 const MAX_LOCAL_VALUES: usize = 10_000;
 
 impl<S: Storage> Engine<S> {
-    /// The lookup of `target` from the closest contacts we have. Looking there keeps the bucket fresh.
-    /// `others` are asked too.
+    /// The lookup of `target` from the closest contacts we have, and `others`.
     pub(super) fn find_node_stage(&mut self, target: Id, others: &[Contact], now: Time) -> Stage {
         self.activity.on_started(Method::FindNode);
-        self.table.touch(&target, now);
-        let start = self.table.closest(&target, START_PER_K * self.settings.lookup.k, Among::All);
-        let start = others.iter().copied().chain(start);
+        let start = others.iter().copied().chain(self.start_for(&target, now));
         Stage::FindNode(FindNode::new(target, start, self.id, self.settings.lookup, now))
     }
 
     /// The lookup of holders of `key` from the closest contacts we have.
     pub(super) fn find_value_stage(&mut self, key: Id, now: Time) -> Stage {
         self.activity.on_started(Method::FindValue);
-        self.table.touch(&key, now);
-        let start = self.table.closest(&key, START_PER_K * self.settings.lookup.k, Among::All);
+        let start = self.start_for(&key, now);
         Stage::FindValue(FindValue::new(key, start, self.id, self.settings.lookup, now))
+    }
+
+    /// Where a lookup of `target` begins. Looking there keeps the bucket fresh.
+    fn start_for(&mut self, target: &Id, now: Time) -> Vec<Contact> {
+        self.table.touch(target, now);
+        self.table.closest(target, START_PER_K * self.settings.lookup.k, Among::All)
     }
 
     /// Begins a get: our own values are there at once.
     pub(super) fn start_get(&mut self, id: OperationId, key: Id, now: Time) {
+        self.activity.on_started(Method::FindValue);
         self.activity.on_started(Method::GetValue);
         let limit = self.settings.retrieve_values.values.unwrap_or(MAX_LOCAL_VALUES).min(MAX_LOCAL_VALUES);
         let local = self.storage.sample(&key, limit, &mut self.rng).unwrap_or_else(|error| {
@@ -55,13 +58,16 @@ impl<S: Storage> Engine<S> {
                 local.iter().map(|data| Value { data: data.clone(), source: Source::Local }).collect();
             self.events.push_back(Event::Values { operation: id, values });
         }
-        let goal = Goal::Get { key, local, holders: 0, search: Tally::default(), complete: true };
-        self.start_find_value(id, goal, key, now);
+        let goal = Goal::Get { from_local: local.len() };
+        let (start, wanted) = (self.start_for(&key, now), self.settings.retrieve_values);
+        let action = Get::new(key, start, self.id, local, wanted, self.settings.lookup, now);
+        self.operations.insert(id, Operation::new(goal, Stage::Get(action), now));
+        self.advance(id, now);
     }
 
     /// Passes on the values that have arrived for a get.
     pub(super) fn report_values(&mut self, id: OperationId) {
-        let Some(Operation { stage: Stage::GetValue(action), .. }) = self.operations.get_mut(&id) else {
+        let Some(Operation { stage: Stage::Get(action), .. }) = self.operations.get_mut(&id) else {
             return;
         };
         while let Some(delivery) = action.poll_values() {
@@ -80,7 +86,7 @@ impl<S: Storage> Engine<S> {
         match std::mem::replace(&mut operation.stage, Stage::Waiting) {
             Stage::FindNode(action) => self.on_nodes_found(id, action.outcome(), now),
             Stage::FindValue(action) => self.on_holders_found(id, &action, now),
-            Stage::GetValue(action) => self.on_values_got(id, &action, now),
+            Stage::Get(action) => self.on_values_got(id, &action, now),
             Stage::StoreValue(action) => {
                 if let Goal::Store { stored, .. } = &mut operation.goal {
                     *stored = Some(action.outcome());
@@ -119,37 +125,23 @@ impl<S: Storage> Engine<S> {
     fn on_holders_found(&mut self, id: OperationId, action: &FindValue, now: Time) {
         let found = action.outcome();
         let Some(operation) = self.operations.get_mut(&id) else { return };
-        match &mut operation.goal {
-            Goal::Get { key, local, holders, search, complete } => {
-                (*holders, *search, *complete) = (found.holders.len(), found.tally, found.complete);
-                let (wanted, lookup) = (self.settings.retrieve_values, self.settings.lookup);
-                let action = GetValue::new(*key, found.holders, local.iter().cloned(), wanted, lookup, now);
-                self.set_stage(id, Stage::GetValue(action), now);
-            }
-            Goal::FindValue { key } => {
-                let local = self.storage.count(key).unwrap_or(0);
-                let elapsed = now.since(operation.started);
-                let progress = Progress { tally: found.tally, complete: found.complete, elapsed };
-                self.finish(id, Outcome::Holders(Holders { holders: found.holders, local, progress }), now);
-            }
-            _ => {}
+        if let Goal::FindValue { key } = &operation.goal {
+            let local = self.storage.count(key).unwrap_or(0);
+            let elapsed = now.since(operation.started);
+            let progress = Progress { tally: found.tally, complete: found.complete, elapsed };
+            self.finish(id, Outcome::Holders(Holders { holders: found.holders, local, progress }), now);
         }
     }
 
-    fn on_values_got(&mut self, id: OperationId, action: &GetValue, now: Time) {
+    fn on_values_got(&mut self, id: OperationId, action: &Get, now: Time) {
         let got = action.outcome();
-        let Some(Operation { goal: Goal::Get { local, holders, search, complete, .. }, started, .. }) =
-            self.operations.get(&id)
-        else {
+        let Some(Operation { goal: Goal::Get { from_local }, started, .. }) = self.operations.get(&id) else {
             return;
         };
-        let progress = Progress {
-            tally: search.followed_by(got.tally),
-            complete: *complete && got.complete,
-            elapsed: now.since(*started),
-        };
-        let outcome = GetOutcome { values: got.values, from_local: local.len(), holders: *holders, progress };
-        self.finish(id, Outcome::Got(outcome), now);
+        let elapsed = now.since(*started);
+        let progress = Progress { tally: got.tally, complete: got.complete, elapsed };
+        let (values, holders, from_local) = (got.values, got.holders, *from_local);
+        self.finish(id, Outcome::Got(GetOutcome { values, from_local, holders, progress }), now);
     }
 
     /// Keeps a copy of a value of ours, if we are one of those who should have it. The original never does,
@@ -214,13 +206,7 @@ impl<S: Storage> Engine<S> {
     pub(super) fn finish_early(&mut self, id: OperationId, now: Time) {
         let Some(operation) = self.operations.get_mut(&id) else { return };
         match &mut operation.goal {
-            Goal::FindNode | Goal::FindValue { .. } => self.on_stage_done(id, now),
-            Goal::Get { complete, .. } => {
-                *complete = false;
-                self.on_stage_done(id, now);
-                // A get still looking for holders has only moved on to fetching from them.
-                self.on_stage_done(id, now);
-            }
+            Goal::FindNode | Goal::FindValue { .. } | Goal::Get { .. } => self.on_stage_done(id, now),
             Goal::Store { complete, stored, .. } => {
                 *complete = false;
                 if let Stage::StoreValue(action) = &operation.stage {
