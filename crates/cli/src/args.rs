@@ -84,24 +84,16 @@ pub(crate) enum Command {
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Network")]
 pub(crate) struct NetworkArgs {
-    /// A node of the network to join through; may be repeated
-    #[arg(
-        short = 'B',
-        long,
-        value_name = "HOST:PORT",
-        env = "KHASHMIR_BOOTSTRAP",
-        hide_env_values = true,
-        value_delimiter = ','
-    )]
+    /// A node of the network to join through; may be repeated [env: KHASHMIR_BOOTSTRAP]
+    #[arg(short = 'B', long, value_name = "HOST:PORT", value_delimiter = ',')]
     pub(crate) bootstrap: Vec<Host>,
     /// Keep values, id and contacts in this directory; it is made if it does not exist
-    #[arg(short = 'd', long, value_name = "DIR", env = "KHASHMIR_STATE", hide_env_values = true)]
+    /// [env: KHASHMIR_STATE]
+    #[arg(short = 'd', long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
     /// Accept nodes at private and loopback addresses too, for networks of one's own
-    #[arg(
-        long, env = "KHASHMIR_ALLOW_PRIVATE", hide_env_values = true,
-        value_parser = clap::builder::FalseyValueParser::new()
-    )]
+    /// [env: KHASHMIR_ALLOW_PRIVATE]
+    #[arg(long)]
     pub(crate) allow_private: bool,
 }
 
@@ -119,17 +111,9 @@ pub(crate) struct ClientArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::NODE)]
 pub(crate) struct NodeArgs {
-    /// The IPv4 address to listen at; port 0 takes any free one
-    #[arg(
-        short,
-        long,
-        value_name = "ADDR:PORT",
-        default_value = "0.0.0.0:9977",
-        env = "KHASHMIR_BIND",
-        hide_env_values = true,
-        help_heading = "Network"
-    )]
-    pub(crate) bind: SocketAddr,
+    /// The IPv4 address to listen at; port 0 takes any free one [default: 0.0.0.0:9977] [env: KHASHMIR_BIND]
+    #[arg(short, long, value_name = "ADDR:PORT", help_heading = "Network")]
+    pub(crate) bind: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) network: NetworkArgs,
     /// Serve what is stored here, but store nothing for others

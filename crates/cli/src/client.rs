@@ -9,7 +9,7 @@ use std::time::Duration;
 use khashmir::{Error, JoinFailure, JoinOutcome, Khashmir, Role, Scope, Settings};
 use tokio::time::interval;
 
-use crate::args::{ClientArgs, General};
+use crate::args::ClientArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::host::Hosts;
@@ -17,9 +17,6 @@ use crate::human;
 use crate::output::Output;
 use crate::stop::{Reason, Stop};
 use crate::stopwatch::Stopwatch;
-
-/// How long a command may take that ends by itself, if the user says nothing.
-pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Between two drawings of the progress line: quick enough to look alive.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
@@ -40,8 +37,7 @@ pub(crate) struct Ended<T> {
 
 impl Client {
     /// Starts a node that speaks to others, but knows nobody.
-    pub(crate) async fn start(bind: SocketAddr, general: &General) -> anyhow::Result<Self> {
-        let stop = Stop::after(general.timeout.unwrap_or(DEFAULT_TIMEOUT))?;
+    pub(crate) async fn start(bind: SocketAddr, stop: Stop) -> anyhow::Result<Self> {
         Ok(Self { node: start(bind, None, Settings::default()).await?, stop })
     }
 
@@ -49,13 +45,12 @@ impl Client {
     pub(crate) async fn join(
         args: &ClientArgs,
         mut settings: Settings,
-        general: &General,
+        stop: Stop,
         output: &Output,
     ) -> anyhow::Result<Self> {
         if args.network.bootstrap.is_empty() && args.network.state.is_none() {
             return Err(no_network().into());
         }
-        let stop = Stop::after(general.timeout.unwrap_or(DEFAULT_TIMEOUT))?;
         let hosts = tokio::select! {
             hosts = Hosts::resolve(&args.network.bootstrap) => hosts,
             reason = stop.reached() => return Err(too_late(reason, "no bootstrap name could be resolved in time").into()),
@@ -82,13 +77,9 @@ impl Client {
                 tracing::info!(nearby = outcome.nearby, elapsed = ?outcome.elapsed, "joined");
                 Ok(())
             }
-            (Some(Reason::Deadline), Ok(_)) => {
-                Err(Failure::new(Exit::Deadline, "E_DEADLINE", "the deadline passed while joining")
-                    .help("allow more time with --timeout")
-                    .into())
-            }
-            (None | Some(Reason::Deadline), Err(Error::NotJoined { outcome, .. })) => {
-                Err(not_joined(hosts, &outcome).into())
+            (Some(Reason::Deadline), Ok(_)) => Err(cut_short().into()),
+            (early @ (None | Some(Reason::Deadline)), Err(Error::NotJoined { outcome, .. })) => {
+                Err(unjoined(early.is_some(), hosts, &outcome).into())
             }
             (Some(reason), _) => {
                 Err(too_late(reason, "the deadline passed before a network was found").into())
@@ -102,7 +93,7 @@ impl Client {
         &self.node
     }
 
-    /// Waits for an operation. At the deadline or on SIGINT the node ends, and with it every operation, each with
+    /// Waits for an operation. At the deadline or on a signal the node ends, and with it every operation, each with
     /// what it has. Meanwhile `what` is said on the progress line.
     pub(crate) async fn conclude<T>(
         &self,
@@ -171,6 +162,17 @@ fn too_late(reason: Reason, deadline: &str) -> Failure {
     }
 }
 
+/// There is a network, but no time left to join it.
+fn cut_short() -> Failure {
+    Failure::new(Exit::Deadline, "E_DEADLINE", "the deadline passed while joining")
+        .help("allow more time with --timeout")
+}
+
+/// Why there was no joining. Who has answered was not lost: there was no time to go on from there.
+fn unjoined(is_late: bool, hosts: &Hosts, outcome: &JoinOutcome) -> Failure {
+    if is_late && !outcome.answered.is_empty() { cut_short() } else { not_joined(hosts, outcome) }
+}
+
 /// No network is named.
 fn no_network() -> Failure {
     Failure::new(
@@ -226,5 +228,24 @@ fn advice(hosts: &Hosts, outcome: &JoinOutcome) -> String {
     match hosts.0.iter().find(|(_, addrs)| addrs.is_ok()) {
         Some((host, _)) => format!("is its UDP port open, here and there? try  khashmir ping {host}"),
         None => "check the name, and whether this machine is online".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use khashmir::{Contact, Id};
+
+    use super::*;
+
+    #[test]
+    fn a_deadline_after_an_answer_is_a_deadline_and_nothing_else() {
+        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
+        let hosts = Hosts(vec![("127.0.0.1:9".parse().unwrap(), Ok(vec![addr]))]);
+        let contact = Contact { id: Id::sha1(b"somebody"), addr };
+        let answered = JoinOutcome { answered: vec![contact], ..JoinOutcome::default() };
+        let code = |is_late, outcome| unjoined(is_late, &hosts, outcome).code;
+        assert_eq!(code(true, &answered), "E_DEADLINE");
+        assert_eq!(code(false, &answered), "E_NOT_JOINED");
+        assert_eq!(code(true, &JoinOutcome::default()), "E_NOT_JOINED");
     }
 }

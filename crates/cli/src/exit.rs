@@ -12,6 +12,7 @@ pub(crate) enum Exit {
     Deadline = 4,
     UnderStored = 5,
     Internal = 70,
+    Output = 74,
     Configuration = 78,
     Interrupted = 130,
     /// What the shell says of a program that SIGPIPE ended: whoever reads our output has enough.
@@ -19,7 +20,7 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Done,
         Self::NotFound,
         Self::Usage,
@@ -27,6 +28,7 @@ impl Exit {
         Self::Deadline,
         Self::UnderStored,
         Self::Internal,
+        Self::Output,
         Self::Configuration,
         Self::Interrupted,
         Self::BrokenPipe,
@@ -45,10 +47,11 @@ impl Exit {
             Self::Deadline => "the deadline passed, or nobody answered; what was found has been printed",
             Self::UnderStored => "stored, but on fewer nodes than --min-stored",
             Self::Internal => "internal error (a bug)",
+            Self::Output => "the output could not be written",
             Self::Configuration => {
-                "cannot start: address, state directory or settings (do not just try again)"
+                "cannot start: address, state or temporary directory, or settings (do not just try again)"
             }
-            Self::Interrupted => "interrupted",
+            Self::Interrupted => "interrupted by SIGINT, SIGTERM or SIGHUP; what was found has been printed",
             Self::BrokenPipe => "the reader of the output went away",
         }
     }

@@ -60,7 +60,12 @@ impl Failure {
         if let Some(failure) = error.downcast_ref::<Self>() {
             return failure.clone();
         }
-        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+        let io = error.downcast_ref::<io::Error>();
+        if let Some(failure) = io.and_then(io::Error::get_ref).and_then(|inner| inner.downcast_ref::<Self>())
+        {
+            return failure.clone();
+        }
+        if io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
             return Self::new(Exit::BrokenPipe, "E_BROKEN_PIPE", "the reader of the output went away");
         }
         Self::new(Exit::Internal, "E_INTERNAL", format!("{error:#}")).help("this is a bug: please report it")

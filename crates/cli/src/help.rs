@@ -35,6 +35,7 @@ Environment:
   KHASHMIR_ALLOW_PRIVATE  as --allow-private
   KHASHMIR_LOG            what to log, such as info or khashmir=debug; else RUST_LOG
   NO_COLOR, CLICOLOR_FORCE
+An empty variable counts as unset.
 
 See also: khashmir help exit-codes, khashmir help json, khashmir help keys";
 
@@ -44,7 +45,7 @@ Examples:
   khashmir node -b 127.0.0.1:9977                       a first node, on this machine only
   khashmir node -b 127.0.0.1:0 -B 127.0.0.1:9977        a second one
 
-It stops on SIGINT or SIGTERM: what it holds is saved, and it exits with 0.";
+It stops on SIGINT, SIGTERM or SIGHUP: what it holds is saved, and it exits with 0.";
 
 pub(crate) const GET: &str = "\
 Examples:

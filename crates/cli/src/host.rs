@@ -17,8 +17,8 @@ impl Host {
     /// The IPv4 addresses behind the name: the protocol knows no others.
     pub(crate) async fn resolve(&self) -> Result<Vec<SocketAddr>, String> {
         let addrs = lookup_host(&self.0).await.map_err(|error| error.to_string())?;
-        let addrs: Vec<_> = addrs.filter(SocketAddr::is_ipv4).collect();
-        if addrs.is_empty() { Err("no IPv4 address".to_owned()) } else { Ok(addrs) }
+        let addrs: Vec<_> = addrs.filter(|addr| addr.is_ipv4() && Scope::ANY.admits(*addr)).collect();
+        if addrs.is_empty() { Err("no IPv4 address that can be asked".to_owned()) } else { Ok(addrs) }
     }
 }
 
@@ -26,6 +26,7 @@ impl FromStr for Host {
     type Err = Failure;
 
     fn from_str(text: &str) -> Result<Self, Failure> {
+        let text = text.trim();
         let invalid = |reason: &str, example: &str| {
             Failure::usage(format!("{text:?} is not a HOST:PORT: {reason}")).help(format!("write {example}"))
         };
@@ -35,6 +36,12 @@ impl FromStr for Host {
         };
         if host.is_empty() {
             return Err(invalid("the host is missing", &format!("127.0.0.1:{port}")));
+        }
+        if host.contains(':') {
+            return Err(invalid("the protocol knows IPv4 addresses only", "127.0.0.1:9977"));
+        }
+        if text.parse().is_ok_and(|addr: SocketAddr| addr.port() != 0 && !Scope::ANY.admits(addr)) {
+            return Err(invalid("no node can be at this address", &format!("127.0.0.1:{port}")));
         }
         match port.parse::<u16>() {
             Ok(0) | Err(_) => Err(invalid("the port is a number from 1 to 65535", &format!("{host}:9977"))),
@@ -90,6 +97,11 @@ mod tests {
             (":9977", "write 127.0.0.1:9977"),
             ("host:0", "write host:9977"),
             ("host:65536", "write host:9977"),
+            ("[::1]:9977", "write 127.0.0.1:9977"),
+            ("::1:9977", "write 127.0.0.1:9977"),
+            ("0.0.0.0:9", "write 127.0.0.1:9"),
+            ("224.0.0.1:9", "write 127.0.0.1:9"),
+            ("192.0.2.1:0", "write 192.0.2.1:9977"),
         ] {
             assert_eq!(text.parse::<Host>().unwrap_err().help.as_deref(), Some(advice), "{text:?}");
         }

@@ -5,6 +5,7 @@ mod args;
 mod client;
 mod commands;
 mod duration;
+mod environment;
 mod exit;
 mod failure;
 mod help;
@@ -35,12 +36,15 @@ use crate::output::Output;
 use crate::record::Record;
 
 fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let mut args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => return refuse(&error).into(),
     };
     log(&args.general);
     let output = Output::new(&args.general);
+    if let Err(failure) = environment::complete(&mut args.command) {
+        return report(&failure, &output).into();
+    }
     run(args, &output).unwrap_or_else(|error| report(&Failure::of(&error), &output)).into()
 }
 
@@ -91,7 +95,7 @@ fn refuse(error: &clap::Error) -> Exit {
         return report(&Failure::usage(message).help("see khashmir --help"), &output);
     }
     match error.print() {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::BrokenPipe,
+        Err(error) => report(&Failure::of(&output::unwritten(error).into()), &output),
         _ if is_answer => Exit::Done,
         _ => Exit::Usage,
     }

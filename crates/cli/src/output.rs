@@ -6,6 +6,7 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
 use crate::args::{Colour, General};
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::paint::Paint;
 use crate::record::Record;
@@ -34,6 +35,11 @@ impl Output {
             colour: general.color,
             drawn: Cell::new(false),
         }
+    }
+
+    /// Is nothing wanted but results and errors?
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.is_quiet
     }
 
     pub(crate) fn is_json(&self) -> bool {
@@ -122,8 +128,7 @@ impl Output {
     fn write(&self, bytes: &[u8]) -> io::Result<()> {
         self.clear();
         let mut stdout = io::stdout().lock();
-        stdout.write_all(bytes)?;
-        stdout.flush()
+        stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(unwritten)
     }
 
     /// To whom nobody listens on stderr there is no way left to complain.
@@ -131,4 +136,13 @@ impl Output {
         self.clear();
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
+}
+
+/// An error of stdout, told from every other: that a reader went away stays as it is, the rest becomes a `Failure`.
+pub(crate) fn unwritten(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return error;
+    }
+    let failure = Failure::new(Exit::Output, "E_OUTPUT", format!("cannot write the output: {error}"));
+    io::Error::new(error.kind(), failure.help("is there room where the output goes to?"))
 }

@@ -33,13 +33,13 @@ fn read_limited(source: impl Read) -> io::Result<Vec<u8>> {
 }
 
 fn check(value: Vec<u8>) -> Result<Vec<u8>, Failure> {
-    let found = match value.len() {
+    let (found, help) = match value.len() {
         1..=MAX_STORABLE => return Ok(value),
-        0 => "this is empty".to_owned(),
-        _ => "this has more".to_owned(),
+        0 => ("this is empty", "give one that is not: as VALUE, in a --file, or with - on standard input"),
+        _ => ("this has more", "store larger content elsewhere, and its address here"),
     };
-    Err(Failure::new(Exit::Usage, "E_VALUE", format!("a value has 1 to {MAX_STORABLE} bytes, {found}"))
-        .help("store larger content elsewhere, and its address here"))
+    let message = format!("a value has 1 to {MAX_STORABLE} bytes, {found}");
+    Err(Failure::new(Exit::Usage, "E_VALUE", message).help(help))
 }
 
 fn unreadable(source: &str, error: &io::Error) -> Failure {

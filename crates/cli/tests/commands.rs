@@ -164,6 +164,13 @@ fn a_reader_that_goes_away_ends_the_command_quietly() {
 }
 
 #[test]
+fn a_quiet_demo_prints_its_verdict_alone() {
+    let demo = run(&["demo", "-q", "--nodes", "8"]);
+    assert_eq!((demo.code, demo.stdout.lines().count(), demo.stderr.as_str()), (Some(0), 1, ""), "{demo:?}");
+    assert!(demo.stdout.starts_with("Every value was found: 210 of 210"), "{demo:?}");
+}
+
+#[test]
 fn the_demo_finds_every_value() {
     let demo = run(&["demo", "--nodes", "8", "--json"]);
     assert_eq!(demo.code, Some(0), "{demo:?}");

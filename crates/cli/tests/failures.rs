@@ -5,6 +5,7 @@ mod support;
 
 use std::fs;
 use std::io::ErrorKind;
+use std::process::Stdio;
 
 use serde_json::Value;
 use support::{Node, Running, khashmir, run, silence};
@@ -116,6 +117,94 @@ fn sigint_ends_a_command_with_130() {
     let ended = get.wait();
     assert_eq!(ended.code, Some(130), "{ended:?}");
     assert!(ended.stderr.contains("error: interrupted"), "{ended:?}");
+}
+
+#[test]
+fn an_empty_variable_counts_as_unset_and_a_bad_one_is_named() {
+    let get = |bootstrap: &str, bind: &str| {
+        let mut command = khashmir(&["node", "-t", "1s"]);
+        command.env("KHASHMIR_BOOTSTRAP", bootstrap).env("KHASHMIR_BIND", bind).env("KHASHMIR_STATE", "");
+        Running::start(command).wait().stderr
+    };
+    // What is left is what is wrong with the command itself.
+    assert!(get("", " ").contains("--timeout makes no sense"));
+    assert!(get(" 127.0.0.1:9 , ,127.0.0.1:10,", "").contains("--timeout makes no sense"));
+    assert!(get("localhost", "").contains("KHASHMIR_BOOTSTRAP: \"localhost\" is not a HOST:PORT"));
+    assert!(get("", "here").contains("KHASHMIR_BIND: \"here\" is not an ADDR:PORT"));
+
+    let mut command = khashmir(&["get", "text:k"]);
+    command.env("KHASHMIR_BOOTSTRAP", "").env("KHASHMIR_STATE", "").env("KHASHMIR_ALLOW_PRIVATE", "");
+    assert!(Running::start(command).wait().stderr.contains("no network is named"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_cannot_be_written_exits_with_74() {
+    for args in [&["help", "keys"][..], &["--help"], &["demo", "--nodes", "8"]] {
+        let mut command = khashmir(args);
+        command.stdout(Stdio::from(fs::File::options().write(true).open("/dev/full").unwrap()));
+        let ended = Running::start(command).wait();
+        assert_eq!(ended.code, Some(74), "{ended:?}");
+        assert!(ended.stderr.starts_with("error: cannot write the output: "), "{ended:?}");
+        assert!(!ended.stderr.contains("bug"), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_demo_without_a_temporary_directory_exits_with_78() {
+    let mut command = khashmir(&["demo"]);
+    command.env("TMPDIR", "/nonexistent");
+    let demo = Running::start(command).wait();
+    assert_eq!(demo.code, Some(78), "{demo:?}");
+    assert!(
+        demo.stderr.contains("directory in /nonexistent: ") && demo.stderr.contains("TMPDIR"),
+        "{demo:?}"
+    );
+}
+
+#[test]
+fn a_demo_that_ends_early_names_its_step_and_removes_its_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let is_empty = || fs::read_dir(directory.path()).unwrap().next().is_none();
+    let demo = |args: &[&str]| {
+        let mut command = khashmir(&[&["demo", "--json"], args].concat());
+        command.env("TMPDIR", directory.path());
+        Running::start(command)
+    };
+    let late = demo(&["-t", "1ms"]).wait();
+    let error: Value = serde_json::from_str(late.stderr.trim()).expect(&late.stderr);
+    assert_eq!((late.code, &error["code"]), (Some(4), &"E_DEADLINE".into()));
+    assert!(error["message"].as_str().unwrap().contains("during the step \"start\""), "{error}");
+    assert_eq!((&late.summary()["result"], &late.summary()["step"]), (&"deadline".into(), &"start".into()));
+    assert!(is_empty());
+
+    for signal in ["TERM", "HUP"] {
+        let running = demo(&[]);
+        assert_eq!(running.record()["step"], "start");
+        running.signal(signal);
+        let ended = running.wait();
+        assert_eq!(ended.code, Some(130), "{signal}: {ended:?}");
+        assert!(ended.stderr.contains("E_INTERRUPTED"), "{ended:?}");
+        assert_eq!(ended.summary()["result"], "interrupted");
+        assert!(is_empty(), "{signal}");
+    }
+}
+
+#[test]
+fn an_address_where_nobody_can_be_exits_with_2() {
+    for addr in ["[::1]:9", "0.0.0.0:9", "224.0.0.1:9", "127.0.0.1:0"] {
+        assert_eq!(run(&["ping", addr]).code, Some(2), "{addr}");
+    }
+}
+
+#[test]
+fn the_deadline_holds_for_standard_input_too() {
+    let mut command = khashmir(&["put", "-t", "300ms", "-B", "127.0.0.1:9", "text:k", "-"]);
+    let (reader, _writer) = std::io::pipe().unwrap();
+    command.stdin(Stdio::from(reader));
+    let put = Running::start(command).wait();
+    assert_eq!(put.code, Some(4), "{put:?}");
+    assert!(put.stderr.contains("while reading the value"), "{put:?}");
 }
 
 #[test]

@@ -21,8 +21,8 @@ fn the_first_line_says_who_serves_where() {
 }
 
 #[test]
-fn sigterm_and_sigint_end_a_node_with_0_and_a_summary() {
-    for signal in ["TERM", "INT"] {
+fn a_signal_ends_a_node_with_0_and_a_summary() {
+    for signal in ["TERM", "INT", "HUP"] {
         let node = Node::start(&[]);
         node.running.signal(signal);
         let ended = node.running.wait();

@@ -14,15 +14,17 @@ use crate::exit::Exit;
 use crate::human;
 use crate::output::Output;
 use crate::record::Record;
+use crate::stop::Stop;
 use crate::stopwatch::Stopwatch;
 
 pub(crate) async fn run(args: GetArgs, general: &General, output: &Output) -> anyhow::Result<Exit> {
-    let key = args.key.resolve()?;
+    let stop = Stop::after(general.timeout)?;
+    let key = stop.bound("the key", move || args.key.resolve()).await?;
     let mut settings = Settings::default();
     if let Some(values) = args.values {
         settings.retrieve_values = khashmir::Wanted { values: Some(values), nodes: None };
     }
-    let client = Client::join(&args.client, settings, general, output).await?;
+    let client = Client::join(&args.client, settings, stop, output).await?;
     let printer = Printer { key, output, limit: args.values.unwrap_or(usize::MAX), printed: Cell::new(0) };
     let what = || format!("{}  {}", human::short(&key), human::count(printer.printed.get(), "value"));
     let got = client.conclude(output, what, printer.print(client.node().get(key))).await;

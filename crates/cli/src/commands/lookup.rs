@@ -11,12 +11,14 @@ use crate::exit::Exit;
 use crate::human;
 use crate::output::Output;
 use crate::record::Record;
+use crate::stop::Stop;
 
 pub(crate) async fn run(args: LookupArgs, general: &General, output: &Output) -> anyhow::Result<Exit> {
-    let key = args.key.resolve()?;
+    let stop = Stop::after(general.timeout)?;
+    let key = stop.bound("the key", move || args.key.resolve()).await?;
     let mut settings = Settings::default();
     settings.lookup.k = args.k;
-    let client = Client::join(&args.client, settings, general, output).await?;
+    let client = Client::join(&args.client, settings, stop, output).await?;
     let what = || format!("looking up {}", human::short(&key));
     let found = client.conclude(output, what, client.node().find_node(key)).await;
     client.leave().await;

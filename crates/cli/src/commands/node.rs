@@ -1,7 +1,7 @@
 //! `khashmir node`: runs a node in the foreground until it is stopped.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 use khashmir::{Error, Khashmir, Role, Scope, Settings, Statistics};
@@ -16,6 +16,9 @@ use crate::human;
 use crate::output::Output;
 use crate::record::Record;
 use crate::stop::Stop;
+
+/// Where a node listens, if the user says nothing: the original's port.
+const DEFAULT_BIND: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 9977));
 
 /// Between two looks whether the node is still in a network: soon enough for an operator.
 const WATCH_INTERVAL: Duration = Duration::from_secs(5);
@@ -39,7 +42,7 @@ async fn start(args: &NodeArgs) -> Result<Khashmir, Failure> {
     let mut settings = Settings::default();
     settings.role = if args.read_only { Role::Read } else { Role::Write };
     settings.scope = if args.network.allow_private { Scope::ANY } else { Scope::PUBLIC };
-    let mut builder = Khashmir::builder().bind(args.bind).settings(settings);
+    let mut builder = Khashmir::builder().bind(args.bind.unwrap_or(DEFAULT_BIND)).settings(settings);
     if let Some(directory) = &args.network.state {
         builder = builder.state(directory);
     }

@@ -12,14 +12,16 @@ use crate::args::{General, PingArgs};
 use crate::client::{Client, Ended};
 use crate::commands::tally;
 use crate::exit::Exit;
+use crate::failure::Failure as CommandFailure;
 use crate::host::Host;
 use crate::human;
 use crate::output::Output;
 use crate::record::Record;
+use crate::stop::Stop;
 use crate::stopwatch::Stopwatch;
 
 pub(crate) async fn run(args: PingArgs, general: &General, output: &Output) -> anyhow::Result<Exit> {
-    let client = Client::start(args.bind, general).await?;
+    let client = Client::start(args.bind, Stop::after(general.timeout)?).await?;
     let pings = async {
         let pings = args.hosts.iter().map(|host| ping(client.node(), host, args.count, output));
         let mut pings: FuturesUnordered<_> = pings.collect();
@@ -47,7 +49,11 @@ async fn ping(node: &Khashmir, host: &Host, count: usize, output: &Output) -> io
         Ok(Some(addr)) => addr,
         Ok(None) => return Ok(pinged),
         Err(reason) => {
-            print_silence(host, None, &reason, output)?;
+            output.failure(
+                &CommandFailure::new(Exit::Deadline, "E_RESOLVE", format!("cannot resolve {host}: {reason}"))
+                    .help("check the name, and whether this machine is online"),
+            );
+            output.json(&silence(host, None, &reason))?;
             return Ok(pinged);
         }
     };
@@ -62,7 +68,7 @@ async fn ping(node: &Khashmir, host: &Host, count: usize, output: &Output) -> io
             Err(Error::NoAnswer { failure, .. }) => {
                 let failure = if failure == Failure::Stopped { Failure::Timeout } else { failure };
                 let reason = format!("{failure} after {}", human::duration(stopwatch.elapsed()));
-                print_silence(host, Some(addr), &reason, output)?;
+                print_silence(host, addr, &reason, output)?;
             }
             // The command is over: this one was never sent.
             Err(_) => {
@@ -76,24 +82,24 @@ async fn ping(node: &Khashmir, host: &Host, count: usize, output: &Output) -> io
 
 fn print_pong(host: &Host, pong: &Pong, output: &Output) -> io::Result<()> {
     let Pong { contact, rtt } = pong;
-    let text = format!("{}  {}  {}", named(host, Some(contact.addr)), contact.id, human::duration(*rtt));
+    let text = format!("{}  {}  {}", named(host, contact.addr), contact.id, human::duration(*rtt));
     let record = Record::new("pong").text("host", host).text("addr", contact.addr).text("id", contact.id);
     output.data(text, &record.with("rtt_ms", fine_millis(*rtt)))
 }
 
-fn print_silence(host: &Host, addr: Option<SocketAddr>, reason: &str, output: &Output) -> io::Result<()> {
-    let text = format!("{}  {reason}", named(host, addr));
+fn print_silence(host: &Host, addr: SocketAddr, reason: &str, output: &Output) -> io::Result<()> {
+    output.data(format!("{}  {reason}", named(host, addr)), &silence(host, Some(addr), reason))
+}
+
+fn silence(host: &Host, addr: Option<SocketAddr>, reason: &str) -> Record {
     let record = Record::new("no_pong").text("host", host).with("addr", addr.map(|addr| addr.to_string()));
-    output.data(text, &record.with("reason", reason))
+    record.with("reason", reason)
 }
 
 /// The host as the user wrote it, and its address if that says more.
-fn named(host: &Host, addr: Option<SocketAddr>) -> String {
-    let host = host.to_string();
-    match addr.map(|addr| addr.to_string()) {
-        Some(addr) if addr != host => format!("{host} ({addr})"),
-        _ => host,
-    }
+fn named(host: &Host, addr: SocketAddr) -> String {
+    let (host, addr) = (host.to_string(), addr.to_string());
+    if addr == host { host } else { format!("{host} ({addr})") }
 }
 
 /// Milliseconds to the microsecond: on a local network a round trip takes less than one.

@@ -12,12 +12,14 @@ use crate::failure::Failure;
 use crate::human;
 use crate::output::Output;
 use crate::record::{Record, millis};
+use crate::stop::Stop;
 use crate::value;
 
 pub(crate) async fn run(args: PutArgs, general: &General, output: &Output) -> anyhow::Result<Exit> {
-    let key = args.key.resolve()?;
-    let value = value::read(args.value, args.file.as_deref())?;
-    let client = Client::join(&args.client, Settings::default(), general, output).await?;
+    let stop = Stop::after(general.timeout)?;
+    let key = stop.bound("the key", move || args.key.resolve()).await?;
+    let value = stop.bound("the value", move || value::read(args.value, args.file.as_deref())).await?;
+    let client = Client::join(&args.client, Settings::default(), stop, output).await?;
     let what = || format!("storing {}", human::short(&key));
     let stored = client.conclude(output, what, client.node().store(key, value)).await;
     client.leave().await;
@@ -75,7 +77,12 @@ fn failure(exit: Exit, min_stored: usize, outcome: &StoreOutcome) -> Failure {
             Failure::new(exit, "E_UNDER_STORED", "no node was found that could store the value")
                 .help("the network may have no node that stores for others; see  khashmir lookup")
         }
-        _ => Failure::new(exit, "E_UNDER_STORED", format!("{reason}; wanted were {min_stored}"))
-            .help("try again in a moment: storing twice does no harm"),
+        _ => Failure::new(exit, "E_UNDER_STORED", format!("{reason}; wanted were {min_stored}")).help(
+            if *refused > 0 {
+                "a node refuses what it has no room for, until older values expire; storing again later does no harm"
+            } else {
+                "try again in a moment: storing twice does no harm"
+            },
+        ),
     }
 }

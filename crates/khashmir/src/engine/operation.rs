@@ -82,7 +82,8 @@ pub(super) enum Here {
 pub(super) enum Stage {
     FindNode(FindNode),
     FindValue(FindValue),
-    Get(Get),
+    /// Boxed: it is two actions in one, and twice as large as the others.
+    Get(Box<Get>),
     StoreValue(StoreValue),
     /// Nothing to ask: it waits for a call or a commit.
     Waiting,
@@ -120,7 +121,7 @@ impl Stage {
         match self {
             Self::FindNode(action) => Some(action),
             Self::FindValue(action) => Some(action),
-            Self::Get(action) => Some(action),
+            Self::Get(action) => Some(&mut **action),
             Self::StoreValue(action) => Some(action),
             Self::Waiting => None,
         }

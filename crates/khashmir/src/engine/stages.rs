@@ -61,7 +61,7 @@ impl<S: Storage> Engine<S> {
         let goal = Goal::Get { from_local: local.len() };
         let (start, wanted) = (self.start_for(&key, now), self.settings.retrieve_values);
         let action = Get::new(key, start, self.id, local, wanted, self.settings.lookup, now);
-        self.operations.insert(id, Operation::new(goal, Stage::Get(action), now));
+        self.operations.insert(id, Operation::new(goal, Stage::Get(Box::new(action)), now));
         self.advance(id, now);
     }
 

@@ -24,7 +24,7 @@ impl<'a> Account<'a> {
     }
 
     pub(super) fn title(self, text: impl Display) -> io::Result<()> {
-        self.output.text(self.output.paint().strong(text))
+        self.text(self.output.paint().strong(text))
     }
 
     /// A step that is done, and how long it took.
@@ -32,12 +32,13 @@ impl<'a> Account<'a> {
         let width = LINE - NAME;
         let (strong, took_text) =
             (self.output.paint().strong(format!("{name:<NAME$}")), human::duration(took));
-        self.output.data(format_args!("\n{strong}{text:<width$}  {took_text:>7}"), &record.elapsed(took))
+        self.output.json(&record.elapsed(took))?;
+        self.text(format_args!("\n{strong}{text:<width$}  {took_text:>7}"))
     }
 
     /// A further line of a step.
     pub(super) fn detail(self, text: impl Display) -> io::Result<()> {
-        self.output.text(format_args!("{:NAME$}{text}", ""))
+        self.text(format_args!("{:NAME$}{text}", ""))
     }
 
     /// The heads of the columns that follow.
@@ -47,15 +48,21 @@ impl<'a> Account<'a> {
 
     /// One line of a table.
     pub(super) fn row(self, text: impl Display, record: &Record) -> io::Result<()> {
-        self.output.data(format_args!("{:NAME$}{text}", ""), record)
+        self.output.json(record)?;
+        self.detail(text)
     }
 
     /// How it all went.
     pub(super) fn verdict(self, text: &str, is_good: bool, record: &Record) -> io::Result<()> {
         let paint = self.output.paint();
         let text = if is_good { paint.good(text) } else { paint.bad(text) };
-        self.output.text(format_args!("\n{text}"))?;
-        self.output.json(record)
+        self.text("")?;
+        self.output.data(text, record)
+    }
+
+    /// A line that is not wanted where only the verdict is.
+    fn text(self, text: impl Display) -> io::Result<()> {
+        if self.output.is_quiet() { Ok(()) } else { self.output.text(text) }
     }
 }
 

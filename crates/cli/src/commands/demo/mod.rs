@@ -7,6 +7,7 @@ mod read;
 mod restart;
 mod store;
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use khashmir::Settings;
@@ -29,27 +30,37 @@ use self::read::Tally;
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
 
 pub(crate) async fn run(args: DemoArgs, general: &General, output: &Output) -> anyhow::Result<Exit> {
-    let stop = Stop::after(general.timeout.unwrap_or(DEFAULT_TIMEOUT))?;
+    let stop = Stop::after(Some(general.timeout.unwrap_or(DEFAULT_TIMEOUT)))?;
+    let reached = Cell::new("start");
     tokio::select! {
-        exit = show(&args, output) => exit,
+        exit = show(&args, &reached, output) => exit,
         reason = stop.reached() => {
             let (exit, result) = tally::early(reason);
-            output.summary(result, &Record::summary(result))?;
+            let step = reached.get();
+            output.failure(&reason.failure(&format!("during the step {step:?}")));
+            output.json(&Record::summary(result).with("step", step))?;
             Ok(exit)
         }
     }
 }
 
-async fn show(args: &DemoArgs, output: &Output) -> anyhow::Result<Exit> {
+/// Runs every step, and says in `reached` which one it is at.
+async fn show(args: &DemoArgs, reached: &Cell<&'static str>, output: &Output) -> anyhow::Result<Exit> {
     let (account, dice, stopwatch) = (Account::new(output), Dice { seed: args.seed }, Stopwatch::start());
     account
         .title(format_args!("A Khashmir network of {} nodes in this process, on 127.0.0.1", args.nodes))?;
     let mut network = start(args.nodes, account).await?;
+    reached.set("join");
     join(&network, account).await?;
+    reached.set("store");
     let entries = store::run(&network, dice, account).await?;
+    reached.set("read");
     let mut tally = read::run(&network, &entries, dice, "read", account).await?;
+    reached.set("stop");
     let stopped = restart::stop(&mut network, &entries, dice, account).await?;
+    reached.set("read again");
     tally.add(read::run(&network, &entries, dice, "read again", account).await?);
+    reached.set("restart");
     tally.add(restart::run(&mut network, &entries, &stopped, account).await?);
     network.shutdown().await;
     conclude(&tally, stopwatch.elapsed(), account)

@@ -1,6 +1,8 @@
 //! The demo's network: nodes on this machine, each on its own store in a temporary directory.
 
+use std::env;
 use std::fs;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,9 +10,10 @@ use std::time::Duration;
 use anyhow::Context;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use khashmir::{Id, Khashmir, Settings};
+use khashmir::{Id, Khashmir, Settings, StartError};
 use tempfile::TempDir;
 
+use crate::exit::Exit;
 use crate::failure::Failure;
 
 /// How long a call waits for its answer: on one machine, who has not answered after a second is gone.
@@ -27,7 +30,7 @@ impl Network {
     /// Starts `count` nodes that do not know one another.
     pub(super) async fn start(count: usize) -> anyhow::Result<Self> {
         let directory = tempfile::Builder::new().prefix("khashmir-demo-").tempdir();
-        let directory = directory.context("cannot make a temporary directory")?;
+        let directory = directory.map_err(|error| no_directory(&error))?;
         let mut network = Self { directory, nodes: Vec::with_capacity(count) };
         for number in 0..count {
             network.nodes.push(None);
@@ -41,7 +44,7 @@ impl Network {
         let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let started =
             Khashmir::builder().bind(bind).state(self.state(number)).settings(settings()).start().await;
-        let node = started.map_err(|error| Failure::cannot_start(&error))?;
+        let node = started.map_err(|error| self.cannot_start(number, &error))?;
         Ok(self.nodes[number].insert(node))
     }
 
@@ -105,9 +108,32 @@ impl Network {
             .sum()
     }
 
+    /// A node of the demo that cannot start: its address and its directory are not the user's choice.
+    fn cannot_start(&self, number: usize, error: &StartError) -> Failure {
+        let failure = Failure::cannot_start(error);
+        let message = format!("cannot start node {} of the demo: {}", number + 1, failure.message);
+        let help = match error {
+            StartError::Storage(_) | StartError::State { .. } => {
+                let directory = self.directory().display();
+                format!("the files are in {directory}; set TMPDIR for another place, or try fewer --nodes")
+            }
+            _ => "try fewer --nodes".to_owned(),
+        };
+        Failure::new(failure.exit, failure.code, message).help(help)
+    }
+
     fn state(&self, number: usize) -> PathBuf {
         self.directory.path().join(format!("node-{:02}", number + 1))
     }
+}
+
+fn no_directory(error: &io::Error) -> Failure {
+    let parent = env::temp_dir();
+    // The error may name the path itself; the reason is all that is new.
+    let reason = error.kind();
+    let message = format!("cannot make a temporary directory in {}: {reason}", parent.display());
+    Failure::new(Exit::Configuration, "E_TEMPORARY", message)
+        .help("set TMPDIR to a directory that can be written to")
 }
 
 /// The defaults, but for those that wait for nodes which may be far away.

@@ -23,7 +23,7 @@ pub(super) struct Stopped {
     contacts: usize,
 }
 
-/// Stops a quarter of the nodes. Gives the one of them that had most to remember.
+/// Stops a quarter of the nodes. Gives the one of them to start again.
 pub(super) async fn stop(
     network: &mut Network,
     entries: &[Entry],
@@ -52,8 +52,9 @@ pub(super) async fn stop(
         .with("step", "stop")
         .with("stopped", chosen.iter().map(|n| n + 1).collect::<Vec<_>>());
     account.step("stop", &text, stopwatch.elapsed(), record)?;
-    let richest = stopped.into_iter().max_by_key(|stopped| stopped.stored.values);
-    Ok(richest.expect("a quarter of eight nodes or more is at least two"))
+    let again = dice.choose("restart", chosen, 1);
+    let again = stopped.into_iter().find(|stopped| again.contains(&stopped.number));
+    Ok(again.expect("a quarter of eight nodes or more is at least two"))
 }
 
 /// A quarter of the nodes, but never all that hold a value.
