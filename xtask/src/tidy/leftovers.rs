@@ -31,7 +31,7 @@ fn holds_path(line: &str, directory: &str) -> bool {
     line.match_indices(directory).any(|(at, _)| !line[..at].ends_with(is_part))
 }
 
-const MACHINE_PATHS: [&str; 3] = ["/work/", "/home/", "/root/"];
+const MACHINE_PATHS: [&str; 3] = ["/home/", "/root/", "/Users/"];
 const NOTES: [&str; 2] = ["TODO", "FIXME"];
 
 #[cfg(test)]
@@ -51,8 +51,8 @@ mod tests {
 
     #[test]
     fn paths_of_a_machine_are_found() {
-        assert_eq!(lines_found("see /work/a\n\"/home/b\"\n(/root/c)\nfile:///home/d\n"), [1, 2, 3, 4]);
-        assert_eq!(lines_found("net/work/a, https://x.org/home/b, $HOME/c, ~/work/d\n"), [0; 0]);
+        assert_eq!(lines_found("see /Users/a\n\"/home/b\"\n(/root/c)\nfile:///home/d\n"), [1, 2, 3, 4]);
+        assert_eq!(lines_found("net/Users/a, https://x.org/home/b, $HOME/c, ~/Users/d\n"), [0; 0]);
     }
 
     #[test]
