@@ -39,8 +39,9 @@ impl<R: Rows> Slots<R> {
 /// The bytes for the first [`MAX_CONTACTS`] contacts. The scope and flow label of an IPv6 address are not kept:
 /// they mean nothing after a restart.
 fn encode_contacts(contacts: &[Contact]) -> Bytes {
-    let kept = contacts.len().min(MAX_CONTACTS);
-    let mut bytes = BytesMut::with_capacity(kept * (Id::LEN + 19));
+    let kept = contacts.iter().take(MAX_CONTACTS);
+    let len = kept.map(|contact| Id::LEN + if contact.addr.is_ipv4() { 7 } else { 19 }).sum();
+    let mut bytes = BytesMut::with_capacity(len);
     for contact in contacts.iter().take(MAX_CONTACTS) {
         bytes.put_slice(contact.id.as_bytes());
         match contact.addr.ip() {

@@ -141,12 +141,34 @@ impl<S: Storage> Engine<S> {
         let mut table = KTable::new(id, settings.table, now);
         table
             .load(storage.contacts()?.into_iter().filter(|contact| settings.scope.admits(contact.addr)), now);
-        Ok(Self {
+        Ok(Self::assemble(storage, settings, table, rng, now))
+    }
+
+    /// A node over `storage` that goes on with `table`, its id included, instead of asking the contacts remembered in
+    /// storage: as if it had never stopped. For simulations, and for whoever keeps tables elsewhere.
+    ///
+    /// The table keeps its own settings; those in `settings` are for nothing. All its contacts count as admitted.
+    ///
+    /// # Errors
+    /// If a setting cannot work, or the store cannot be written.
+    pub fn resume(
+        mut storage: S,
+        settings: Settings,
+        table: KTable,
+        seed: [u8; 32],
+        now: Time,
+    ) -> Result<Self, EngineError> {
+        settings.validate()?;
+        storage.set_own_id(table.own_id())?;
+        Ok(Self::assemble(storage, settings, table, ChaCha12Rng::from_seed(seed), now))
+    }
+
+    fn assemble(storage: S, settings: Settings, table: KTable, mut rng: ChaCha12Rng, now: Time) -> Self {
+        let id = table.own_id();
+        let answers_queries = settings.role != Role::Client;
+        Self {
             id,
-            endpoint: Endpoint::new(
-                id,
-                EndpointConfig { answers_queries: settings.role != Role::Client, ..settings.calls.clone() },
-            ),
+            endpoint: Endpoint::new(id, EndpointConfig { answers_queries, ..settings.calls.clone() }),
             table,
             storage,
             tokens: Tokens::new(&mut rng),
@@ -164,7 +186,7 @@ impl<S: Storage> Engine<S> {
             stopping: false,
             rng,
             settings,
-        })
+        }
     }
 
     /// Takes in a datagram. Whatever it holds, it is never an error of ours.
