@@ -8,6 +8,7 @@ const RULE: &str = "layers";
 
 const TYPES: &str = "khashmir-types";
 const RECORDINGS: &str = "khashmir-recordings";
+const SIM: &str = "khashmir-sim";
 
 /// The crates that share nothing but their vocabulary.
 const SIBLINGS: [&str; 4] = ["khashmir-krpc", "khashmir-routing", "khashmir-storage", "khashmir-actions"];
@@ -80,7 +81,7 @@ fn declaration(manifest: &str, dependency: &Dependency) -> usize {
     found.map_or(1, |(index, _)| index + 1)
 }
 
-const LAYERS: [Layer; 10] = [
+const LAYERS: [Layer; 11] = [
     Layer { name: TYPES, uses: &[], tests_use: &[RECORDINGS] },
     Layer { name: SIBLINGS[0], uses: &[TYPES], tests_use: &[RECORDINGS] },
     Layer { name: SIBLINGS[1], uses: &[TYPES], tests_use: &[RECORDINGS] },
@@ -91,11 +92,12 @@ const LAYERS: [Layer; 10] = [
         uses: &[TYPES, SIBLINGS[0], SIBLINGS[1], SIBLINGS[2], SIBLINGS[3]],
         tests_use: &[RECORDINGS],
     },
-    Layer { name: "khashmir-cli", uses: &["khashmir"], tests_use: &[RECORDINGS] },
+    Layer { name: SIM, uses: &["khashmir"], tests_use: &[] },
+    Layer { name: "khashmir-cli", uses: &["khashmir", SIM], tests_use: &[RECORDINGS] },
     Layer {
         name: "khashmir-tests",
         uses: &[],
-        tests_use: &[TYPES, SIBLINGS[0], SIBLINGS[1], SIBLINGS[2], SIBLINGS[3], "khashmir", RECORDINGS],
+        tests_use: &[TYPES, SIBLINGS[0], SIBLINGS[1], SIBLINGS[2], SIBLINGS[3], "khashmir", SIM, RECORDINGS],
     },
     Layer { name: RECORDINGS, uses: &[], tests_use: &[] },
     Layer { name: "xtask", uses: &[], tests_use: &[] },
@@ -138,8 +140,10 @@ mod tests {
     }
 
     #[test]
-    fn the_program_knows_only_the_facade() {
+    fn the_program_knows_only_the_facade_and_the_simulator() {
         assert_eq!(advice("khashmir-cli", "khashmir", DependencyKind::Normal), None);
+        assert_eq!(advice("khashmir-cli", SIM, DependencyKind::Normal), None);
+        assert!(advice("khashmir", SIM, DependencyKind::Dev).is_some());
         for layer in SIBLINGS.iter().chain(&[TYPES]) {
             assert_eq!(advice("khashmir", layer, DependencyKind::Normal), None);
             assert!(advice("khashmir-cli", layer, DependencyKind::Normal).is_some());
