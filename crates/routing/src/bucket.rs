@@ -4,22 +4,37 @@
 use khashmir_types::{Contact, Id, Time};
 
 use crate::KNode;
+use crate::row::Row;
 
 /// The nodes of one range of ids, oldest first: in the order in which they were last heard.
 #[derive(Clone, Debug)]
 pub struct KBucket {
-    nodes: Vec<KNode>,
-    replacements: Vec<KNode>,
+    nodes: Row,
+    replacements: Row,
     touched: Time,
 }
 
 impl KBucket {
-    pub(crate) const fn new(now: Time) -> Self {
-        Self { nodes: Vec::new(), replacements: Vec::new(), touched: now }
+    pub(crate) fn new(now: Time) -> Self {
+        Self::with_nodes(Row::default(), now)
+    }
+
+    pub(crate) fn with_nodes(nodes: Row, touched: Time) -> Self {
+        Self { nodes, replacements: Row::default(), touched }
     }
 
     pub(crate) fn touch(&mut self, now: Time) {
         self.touched = now;
+    }
+
+    /// Makes the node `id`, just heard, the youngest; returns it as it was before.
+    pub(crate) fn mark_seen(&mut self, id: &Id, now: Time) -> Option<KNode> {
+        let index = self.nodes.iter().position(|node| node.id() == id)?;
+        let before = self.nodes[index];
+        self.nodes[index].on_seen(now);
+        self.nodes.move_to_end(index);
+        self.touch(now);
+        Some(before)
     }
 
     /// Adds `node` as the youngest, whenever it was seen. It must not be here yet.
@@ -31,7 +46,7 @@ impl KBucket {
     /// Adds `node` after those not seen later. It must not be here yet.
     pub(crate) fn place(&mut self, node: KNode) {
         self.forget_replacement(|reserve| reserve.id() == node.id());
-        insert_by_last_seen(&mut self.nodes, node);
+        self.nodes.insert(index_by_last_seen(&self.nodes, &node), node);
     }
 
     pub(crate) fn remove(&mut self, id: &Id) -> Option<KNode> {
@@ -42,10 +57,15 @@ impl KBucket {
     /// Keeps `node` in reserve with at most `limit` others: one for each id and address, the last seen win.
     pub(crate) fn keep_replacement(&mut self, node: KNode, limit: usize) {
         let contact = node.contact();
-        self.forget_replacement(|old| *old.id() == contact.id || old.contact().addr == contact.addr);
-        insert_by_last_seen(&mut self.replacements, node);
-        let excess = self.replacements.len().saturating_sub(limit);
-        self.replacements.drain(..excess);
+        self.forget_replacement(|old| *old.id() == contact.id || old.is_at(&contact.addr));
+        let index = index_by_last_seen(&self.replacements, &node);
+        if self.replacements.len() < limit {
+            self.replacements.insert(index, node);
+        } else if let Some(last) = index.checked_sub(1) {
+            // In the place of the oldest: a full reserve hears strangers often and need not ask for memory each time.
+            self.replacements[..index].rotate_left(1);
+            self.replacements[last] = node;
+        }
     }
 
     /// Takes out the replacement last seen, unless that was before `since`.
@@ -60,10 +80,18 @@ impl KBucket {
         self.replacements.len() < before
     }
 
+    /// Gives the place of the node `slow` to `near`, a replacement and favoured from now on; `slow` goes into reserve.
+    pub(crate) fn favour(&mut self, near: KNode, slow: &Id) {
+        let limit = self.replacements.len();
+        let slow = self.remove(slow);
+        self.place(near.at_rest().favoured());
+        slow.into_iter().for_each(|node| self.keep_replacement(node.at_rest(), limit));
+    }
+
     /// Moves the nodes that `moves` picks into a new bucket; both keep their order and are as touched as before.
     pub(crate) fn split_off(&mut self, moves: impl Fn(&Id) -> bool) -> Self {
-        let nodes = self.nodes.extract_if(.., |node| moves(node.id())).collect();
-        let replacements = self.replacements.extract_if(.., |node| moves(node.id())).collect();
+        let nodes = self.nodes.extract(|node| moves(node.id()));
+        let replacements = self.replacements.extract(|node| moves(node.id()));
         Self { nodes, replacements, touched: self.touched }
     }
 
@@ -89,16 +117,26 @@ impl KBucket {
 
     /// The nodes, then the replacements.
     pub(crate) fn all(&self) -> impl Iterator<Item = &KNode> {
-        self.nodes.iter().chain(&self.replacements)
+        self.nodes.iter().chain(self.replacements.iter())
     }
 
     /// The nodes, then the replacements.
     pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut KNode> {
-        self.nodes.iter_mut().chain(&mut self.replacements)
+        self.nodes.iter_mut().chain(self.replacements.iter_mut())
     }
 
-    pub(crate) fn replacements_mut(&mut self) -> &mut [KNode] {
+    /// Those in reserve, the last one heard last.
+    pub(crate) fn reserve(&self) -> &[KNode] {
+        &self.replacements
+    }
+
+    pub(crate) fn reserve_mut(&mut self) -> &mut [KNode] {
         &mut self.replacements
+    }
+
+    /// Bytes owned beside the bucket itself.
+    pub(crate) fn owned_bytes(&self) -> usize {
+        size_of_val(&*self.nodes) + size_of_val(&*self.replacements)
     }
 
     /// The nodes, oldest first.
@@ -131,7 +169,7 @@ impl KBucket {
     }
 }
 
-fn insert_by_last_seen(nodes: &mut Vec<KNode>, node: KNode) {
-    let index = nodes.partition_point(|other| other.last_seen() <= node.last_seen());
-    nodes.insert(index, node);
+/// Where `node` belongs among `nodes`: after those not seen later.
+fn index_by_last_seen(nodes: &[KNode], node: &KNode) -> usize {
+    nodes.partition_point(|other| other.last_seen() <= node.last_seen())
 }

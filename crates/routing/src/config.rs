@@ -5,7 +5,8 @@ use std::time::Duration;
 /// The settings of a [`KTable`](crate::KTable).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableConfig {
-    /// Most nodes in a bucket; 0 counts as 1. 8 as in the original: enough that all are hardly ever gone within an hour.
+    /// Most nodes in a bucket, but for [`first_buckets`](Self::first_buckets); 0 counts as 1. 8 as in the original:
+    /// enough that all are hardly ever gone within an hour.
     pub k: usize,
     /// Failures in a row after which a node is removed; 0 counts as 1.
     pub max_failures: u8,
@@ -21,6 +22,14 @@ pub struct TableConfig {
     /// answer; further ones are ignored until they query again. 64 fill the table of a new node in a new network at
     /// once, while a flood of queries makes us send no more than 64 pings and then four a minute.
     pub max_newcomers: usize,
+    /// Most nodes in buckets 0, 1, 2 and 3, the farthest from us, where that is more than `k`. Only the last bucket
+    /// splits, and it holds `k` whatever its index. Nearly all lookups start in these four: the more nodes they hold,
+    /// the closer to its target a lookup begins. `[128, 64, 32, 16]` are the sizes of libtorrent's
+    /// `dht_extended_routing_table`; with k = 8 they mean up to 208 nodes more, which take 12 kB.
+    pub first_buckets: [u16; 4],
+    /// Whether near nodes displace distant ones from full buckets other than those closest to us: see
+    /// [`KTable::on_rtt`](crate::KTable::on_rtt).
+    pub prefers_near: bool,
 }
 
 impl Default for TableConfig {
@@ -32,6 +41,8 @@ impl Default for TableConfig {
             bucket_staleness: Duration::from_secs(60 * 60),
             replacements: 4,
             max_newcomers: 64,
+            first_buckets: [0; 4],
+            prefers_near: false,
         }
     }
 }
@@ -40,5 +51,10 @@ impl TableConfig {
     /// These settings with those out of range moved into it.
     pub(crate) fn in_range(self) -> Self {
         Self { k: self.k.max(1), max_failures: self.max_failures.max(1), ..self }
+    }
+
+    /// Most nodes in bucket `index` of a table that has deeper buckets.
+    pub(crate) fn bucket_limit(&self, index: usize) -> usize {
+        self.first_buckets.get(index).map_or(self.k, |limit| self.k.max(usize::from(*limit)))
     }
 }

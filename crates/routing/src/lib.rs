@@ -31,15 +31,22 @@
 //!
 //! The table is a comb. Only the bucket that holds our own id ever splits (Kademlia, section 2.4), so bucket `i`
 //! holds the ids that share just `i` leading bits with ours, and the last bucket those that share at least as
-//! many. A million tables of 145 nodes are to fit in one process: nodes take 72 bytes and buckets grow on demand.
+//! many.
+//!
+//! A million tables are to fit in one process. A node takes 56 bytes, a bucket 40, and neither owns places it does not
+//! use: a table of 145 nodes in 19 buckets takes 9.1 kB, with full reserves 12.9 kB, an empty one 0.2 kB
+//! ([`KTable::memory_size`]). [`KTable::restore`] builds one in some ten microseconds.
 
 mod bucket;
 mod config;
+mod moment;
 mod newcomers;
 mod node;
+mod row;
+mod rtt;
 mod table;
 
 pub use bucket::KBucket;
 pub use config::TableConfig;
 pub use node::{KNode, Standing};
-pub use table::{Among, Insertion, KTable, Upkeep};
+pub use table::{Among, Insertion, KTable, KnownNode, Upkeep};

@@ -54,6 +54,11 @@ impl Newcomers {
         Some(newcomer.contact)
     }
 
+    /// Bytes owned beside this list itself.
+    pub(crate) fn owned_bytes(&self) -> usize {
+        self.waiting.capacity() * size_of::<Newcomer>()
+    }
+
     /// May another newcomer be pinged? At most `max_newcomers` in each `min_ping_interval` and at a time.
     pub(crate) fn has_place(&self, config: &TableConfig, now: Time) -> bool {
         let level = self.full_until.since(now).saturating_add(cost(config));

@@ -4,27 +4,32 @@
 use khashmir_types::{Contact, Id, IdRange, Time};
 
 use crate::newcomers::Newcomers;
+use crate::row::Row;
 use crate::{KBucket, KNode, Standing, TableConfig};
 
 mod closest;
 mod policy;
+mod proximity;
+mod restore;
 mod upkeep;
 
 pub use closest::Among;
+pub use restore::KnownNode;
 pub use upkeep::Upkeep;
 
 /// The routing table of one node (Kademlia, sections 2.2 and 2.4, with the policy of Khashmir's final revision).
 ///
 /// There are two ways to use it, and a program wants one of them:
 /// - the policy decides what enters: report with [`on_answer`](Self::on_answer), [`on_query`](Self::on_query),
-///   [`on_failure`](Self::on_failure) and [`on_wrong_id`](Self::on_wrong_id), restore with [`load`](Self::load), and
-///   carry out the wishes of [`poll_upkeep`](Self::poll_upkeep). Then every node has another address, every bucket is
-///   in the order of last answers, and each node has answered us or was loaded;
+///   [`on_failure`](Self::on_failure), [`on_wrong_id`](Self::on_wrong_id) and [`on_rtt`](Self::on_rtt), begin with
+///   [`load`](Self::load) or [`restore`](Self::restore), and carry out the wishes of
+///   [`poll_upkeep`](Self::poll_upkeep). Then every node has another address, every bucket is in the order of last
+///   answers, and each node has answered us or was loaded;
 /// - the caller decides: the original's bare operations [`insert`](Self::insert), [`mark_seen`](Self::mark_seen),
 ///   [`mark_failed`](Self::mark_failed), [`remove`](Self::remove) and [`replace_stale`](Self::replace_stale).
 ///
-/// Either way buckets hold at most `k` nodes, ids are unique, and neither our own id nor the null id is among them.
-/// There are at most 160 buckets.
+/// Either way buckets hold at most `k` nodes (the first ones more if set so), ids are unique, and neither our own id
+/// nor the null id is among them. There are at most 160 buckets.
 #[derive(Clone, Debug)]
 pub struct KTable {
     own_id: Id,
@@ -33,7 +38,7 @@ pub struct KTable {
     /// that share more.
     buckets: Vec<KBucket>,
     newcomers: Newcomers,
-    contenders: Vec<KNode>,
+    contenders: Row,
     /// Buckets from the first on that are to be refreshed whatever their age.
     forced_refreshes: usize,
     /// No upkeep is due earlier. May be too early, never too late.
@@ -66,7 +71,7 @@ impl KTable {
             config,
             buckets: vec![KBucket::new(now)],
             newcomers: Newcomers::default(),
-            contenders: Vec::new(),
+            contenders: Row::default(),
             forced_refreshes: 0,
             wake_at: now,
         }
@@ -81,31 +86,26 @@ impl KTable {
             return Insertion::Ignored;
         }
         let index = self.index_of(&contact.id);
-        let is_known = self.buckets[index].node(&contact.id).is_some();
-        if is_known && standing == Standing::Unproven {
+        if standing == Standing::Unproven && self.buckets[index].node(&contact.id).is_some() {
             return Insertion::Ignored;
         }
-        self.buckets[index].remove(&contact.id);
+        let former = self.buckets[index].remove(&contact.id);
         let index = match self.make_room(&contact.id, now) {
             Ok(index) => index,
             Err(oldest) => return Insertion::Full { oldest },
         };
-        self.buckets[index].push(KNode::new(contact, standing, now));
+        let mut node = KNode::new(contact, standing, now);
+        former.iter().for_each(|former| node.inherit_rtt(former));
+        self.buckets[index].push(node);
         self.buckets[index].touch(now);
-        if is_known { Insertion::Updated } else { Insertion::Added }
+        if former.is_some() { Insertion::Updated } else { Insertion::Added }
     }
 
     /// Marks the node `id` as just heard: it moves to the end, its failures are forgotten, its bucket is touched.
     ///
     /// Returns the node as it was before, or `None` if it is not in the table.
     pub fn mark_seen(&mut self, id: &Id, now: Time) -> Option<KNode> {
-        let bucket = self.bucket_mut(id);
-        let before = bucket.remove(id)?;
-        let mut node = before;
-        node.on_seen(now);
-        bucket.push(node);
-        bucket.touch(now);
-        Some(before)
+        self.bucket_mut(id).mark_seen(id, now)
     }
 
     /// Counts a failure of the node `id`; at `max_failures` in a row it is removed.
@@ -135,7 +135,7 @@ impl KTable {
         let removed = self.buckets[index].remove(stale);
         let enters = |new: &Contact| {
             let bucket = &self.buckets[index];
-            let fits = self.index_of(&new.id) == index && bucket.nodes().len() < self.config.k;
+            let fits = self.index_of(&new.id) == index && self.room_in(index) > 0;
             fits && self.is_admissible(&new.id) && bucket.node(&new.id).is_none()
         };
         if let Some(new) = new.filter(enters) {
@@ -220,16 +220,25 @@ impl KTable {
         self.config.k as f64 * 2_f64.powi(depth)
     }
 
+    /// Bytes this table takes: itself and what it owns, without what the allocator adds.
+    #[must_use]
+    pub fn memory_size(&self) -> usize {
+        let buckets = self.buckets.capacity() * size_of::<KBucket>();
+        let nodes = self.buckets.iter().map(KBucket::owned_bytes).sum::<usize>();
+        let waiting = size_of_val(&*self.contenders) + self.newcomers.owned_bytes();
+        size_of::<Self>() + buckets + nodes + waiting
+    }
+
     /// Splits buckets until the one for `id` has room and returns its index, or its oldest node if it cannot split.
     fn make_room(&mut self, id: &Id, now: Time) -> Result<usize, Contact> {
         loop {
             let index = self.index_of(id);
-            let bucket = &self.buckets[index];
-            if bucket.nodes().len() < self.config.k {
+            if self.room_in(index) > 0 {
                 return Ok(index);
             }
             if index + 1 < self.buckets.len() {
-                return Err(bucket.oldest().expect("a full bucket has nodes, as k is not 0").contact());
+                let oldest = self.buckets[index].oldest().expect("a full bucket has nodes, as k is not 0");
+                return Err(oldest.contact());
             }
             self.split(now);
         }
@@ -243,6 +252,7 @@ impl KTable {
         // The original makes the upper half anew, and what is new counts as touched.
         let upper = if own_id.bit(depth) { &mut deep } else { shallow };
         upper.touch(now);
+        self.buckets.reserve_exact(1); // seldom, and there may be a million tables
         self.buckets.push(deep);
     }
 
@@ -259,6 +269,7 @@ impl KTable {
             let (mut kept, other) = if index == depth { (shallow, deep) } else { (deep, shallow) };
             kept.absorb(other, self.config.replacements);
             self.buckets.push(kept);
+            self.buckets.shrink_to_fit();
             index = depth;
         }
     }
@@ -270,6 +281,13 @@ impl KTable {
     fn bucket_mut(&mut self, id: &Id) -> &mut KBucket {
         let index = self.index_of(id);
         &mut self.buckets[index]
+    }
+
+    /// How many more nodes bucket `index` may hold: the last one holds `k`, those before it their limit.
+    fn room_in(&self, index: usize) -> usize {
+        let is_last = index + 1 == self.buckets.len();
+        let limit = if is_last { self.config.k } else { self.config.bucket_limit(index) };
+        limit.saturating_sub(self.buckets[index].nodes().len())
     }
 
     fn index_of(&self, id: &Id) -> usize {
@@ -325,7 +343,38 @@ mod tests {
     fn an_empty_table_owns_one_bucket() {
         let table = table(&[], Standing::Proven);
         assert_eq!((table.len(), table.bucket_count()), (0, 1));
-        assert!(size_of::<KTable>() + size_of::<KBucket>() <= 256);
+        assert_eq!(table.memory_size(), size_of::<KTable>() + size_of::<KBucket>());
+        assert!(table.memory_size() <= 256);
+    }
+
+    /// 145 nodes, and the reserve of each bucket that can be full.
+    fn full_table(reserve: u8) -> KTable {
+        let mut table = KTable::new(Id::MAX, TableConfig::default(), NOW);
+        let nodes = (0..8 + reserve).flat_map(|n| (0..18).map(move |shared| (shared, n)));
+        for (shared, n) in nodes.chain([(18, 0)]) {
+            let mut id = *Id::MAX.with_bit(shared.into(), false).as_bytes();
+            id[19] = n;
+            table.on_answer(Contact::new(Id::new(id), ([10, 0, shared, n], 9977).into()), NOW);
+        }
+        table
+    }
+
+    #[test]
+    fn a_full_table_owns_nothing_it_does_not_use() {
+        let places = |nodes| size_of::<KTable>() + 19 * size_of::<KBucket>() + nodes * size_of::<KNode>();
+        let (table, with_reserve) = (full_table(0), full_table(4));
+        assert_eq!((table.len(), table.bucket_count(), table.memory_size()), (145, 19, places(145)));
+        assert_eq!((with_reserve.len(), with_reserve.memory_size()), (145, places(145 + 18 * 4)));
+        assert!(table.memory_size() <= 9_100);
+    }
+
+    #[test]
+    fn a_table_that_shrinks_gives_its_memory_back() {
+        let mut table = full_table(4);
+        let nodes = table.buckets.iter().flat_map(KBucket::all).map(KNode::contact).collect::<Vec<_>>();
+        nodes.into_iter().for_each(|contact| table.on_wrong_id(contact, NOW));
+        assert_eq!((table.len(), table.bucket_count()), (0, 1));
+        assert_eq!(table.memory_size(), size_of::<KTable>() + size_of::<KBucket>());
     }
 
     #[test]

@@ -17,6 +17,7 @@ enum Report {
     Query(Contact),
     Failure(Contact),
     WrongId(Contact),
+    Rtt(Contact, Duration),
     Touch(Id),
     RefreshAll,
     Wait(Duration),
@@ -57,6 +58,7 @@ fn reports() -> impl Strategy<Value = Report> {
         4 => contacts().prop_map(Report::Query),
         2 => contacts().prop_map(Report::Failure),
         1 => contacts().prop_map(Report::WrongId),
+        4 => (contacts(), 0..300_u64).prop_map(|(contact, millis)| Report::Rtt(contact, Duration::from_millis(millis))),
         1 => ids().prop_map(Report::Touch),
         1 => Just(Report::RefreshAll),
         4 => (0..2_000_u64).prop_map(|seconds| Report::Wait(Duration::from_secs(seconds))),
@@ -75,8 +77,17 @@ fn operations() -> impl Strategy<Value = Operation> {
 }
 
 fn table(k: usize, now: Time) -> KTable {
-    let config = TableConfig { k, replacements: 2, max_newcomers: 5, ..TableConfig::default() };
-    KTable::new(own_id(), config, now)
+    KTable::new(own_id(), config(k), now)
+}
+
+fn config(k: usize) -> TableConfig {
+    TableConfig { k, replacements: 2, max_newcomers: 5, ..TableConfig::default() }
+}
+
+/// The defaults, and what is off by default.
+fn configs() -> impl Strategy<Value = TableConfig> {
+    let extended = |k| TableConfig { first_buckets: [6, 5, 0, 3], prefers_near: true, ..config(k) };
+    (1..4_usize, any::<bool>()).prop_map(move |(k, is_plain)| if is_plain { config(k) } else { extended(k) })
 }
 
 /// A table under test, and the pings it asked for whose results it does not know.
@@ -97,6 +108,15 @@ impl Run {
                 let before = self.table.contacts().collect::<Vec<_>>();
                 self.table.on_query(contact, now);
                 assert_eq!(self.table.contacts().collect::<Vec<_>>(), before, "a query changed the table");
+            }
+            Report::Rtt(contact, rtt) => {
+                let before = (self.table.len(), self.table.memory_size());
+                self.table.on_rtt(&contact, rtt);
+                assert_eq!(
+                    (self.table.len(), self.table.memory_size()),
+                    before,
+                    "a round trip changed the size"
+                );
             }
             Report::Touch(target) => self.table.touch(&target, now),
             Report::RefreshAll => self.table.refresh_all(now),
@@ -136,7 +156,10 @@ fn check_shape(table: &KTable) {
     }
     let mut seen = BTreeSet::from([Id::NULL, table.own_id()]);
     for (range, bucket) in buckets {
-        assert!(bucket.nodes().len() <= table.config().k);
+        let index = table.own_id().distance(&range.first()).shared_prefix_bits();
+        let is_last = range.contains(&table.own_id());
+        let first = table.config().first_buckets.get(index).filter(|_| !is_last);
+        assert!(bucket.nodes().len() <= table.config().k.max(first.map_or(0, |limit| usize::from(*limit))));
         assert!(bucket.replacements().count() <= table.config().replacements);
         for node in bucket.nodes() {
             assert!(range.contains(node.id()), "a node is in the wrong bucket");
@@ -183,12 +206,13 @@ proptest! {
 
     #[test]
     fn the_policy_keeps_the_invariants(
-        k in 1..4_usize,
+        config in configs(),
         loaded in prop::collection::vec(contacts(), 0..20),
         reports in prop::collection::vec(reports(), 0..200),
         target: [u8; 20],
     ) {
-        let mut run = Run { table: table(k, START), now: START, open: BTreeSet::new() };
+        let table = KTable::new(own_id(), config, START);
+        let mut run = Run { table, now: START, open: BTreeSet::new() };
         run.table.load(loaded.iter().copied(), START);
         for report in &reports {
             run.report(report);
@@ -203,9 +227,9 @@ proptest! {
     }
 
     #[test]
-    fn equal_reports_give_equal_wishes(reports in prop::collection::vec(reports(), 0..100)) {
+    fn equal_reports_give_equal_wishes(config in configs(), reports in prop::collection::vec(reports(), 0..100)) {
         let play = || {
-            let mut run = Run { table: table(2, START), now: START, open: BTreeSet::new() };
+            let mut run = Run { table: KTable::new(own_id(), config, START), now: START, open: BTreeSet::new() };
             let wishes = reports.iter().flat_map(|report| {
                 run.report(report);
                 run.drain()

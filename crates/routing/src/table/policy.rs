@@ -16,7 +16,7 @@ impl KTable {
     /// Those that find no room, or whose id or address is taken, are dropped.
     pub fn load(&mut self, contacts: impl IntoIterator<Item = Contact>, now: Time) {
         for contact in contacts {
-            let is_taken = |node: &KNode| *node.id() == contact.id || node.contact().addr == contact.addr;
+            let is_taken = |node: &KNode| *node.id() == contact.id || node.is_at(&contact.addr);
             if !self.is_admissible(&contact.id) || self.nodes().any(is_taken) {
                 continue;
             }
@@ -40,12 +40,14 @@ impl KTable {
         if !self.is_admissible(&contact.id) {
             return;
         }
-        if self.node(&contact.id).is_some_and(|node| node.contact() == contact) {
+        if self.node(&contact.id).is_some_and(|node| node.is(&contact)) {
             self.mark_seen(&contact.id, now);
             self.contenders.retain(|node| !node.contradicts(&contact));
             return;
         }
         let mut node = KNode::new(contact, Standing::Proven, now);
+        let reserve = self.buckets[self.index_of(&contact.id)].reserve();
+        reserve.iter().for_each(|former| node.inherit_rtt(former));
         if queried_us {
             // Its NAT let our ping pass as it had just sent us something. Will it do so later?
             node.plan_ping(now + self.config.min_ping_interval);
@@ -70,7 +72,8 @@ impl KTable {
     /// A request of ours to `contact`, a ping or another, was not answered, refused with an error, or not even sent.
     ///
     /// The node is pinged again after `min_ping_interval`. It leaves at the `max_failures`th failure in a row, or at
-    /// once if it was to prove itself because another node waits for its place, id or address. Nothing happens if the table knows the id at another address.
+    /// once if it was to prove itself because another node waits for its place, id or address. Nothing happens if the
+    /// table knows the id at another address.
     pub fn on_failure(&mut self, contact: Contact, now: Time) {
         self.drop_candidate(&contact, now);
         let (max_failures, retry_at) = (self.config.max_failures, now + self.config.min_ping_interval);
@@ -124,7 +127,7 @@ impl KTable {
     fn contend(&mut self, node: KNode, now: Time) {
         let contact = node.contact();
         let stale_since = self.stale_since(now);
-        self.contenders.retain(|other| other.contact() != contact && !is_stale(other, stale_since));
+        self.contenders.retain(|other| !other.is(&contact) && !is_stale(other, stale_since));
         let is_second = self.contenders.iter().any(|other| other.contradicts(&contact));
         if is_second || self.contenders.len() >= MAX_CONTENDERS {
             return;
@@ -138,8 +141,7 @@ impl KTable {
     /// Removes the entry `contact`; whoever waited for its id, its address or its place may enter.
     fn evict(&mut self, contact: &Contact, now: Time) {
         self.remove(&contact.id);
-        let freed = self.contenders.extract_if(.., |node| node.contradicts(contact));
-        let freed = freed.collect::<Vec<_>>();
+        let freed = self.contenders.extract(|node| node.contradicts(contact));
         freed.into_iter().for_each(|node| self.admit(node, now));
         self.refill(&contact.id, now);
     }
@@ -154,7 +156,7 @@ impl KTable {
         }
         self.wake(now);
         let room = self.room_in(index);
-        for node in self.buckets[index].replacements_mut().iter_mut().rev().take(room) {
+        for node in self.buckets[index].reserve_mut().iter_mut().rev().take(room) {
             node.plan_ping(now);
         }
     }
@@ -162,9 +164,9 @@ impl KTable {
     /// Forgets `contact` wherever it waits to enter; if in a reserve, the next one there may be pinged.
     fn drop_candidate(&mut self, contact: &Contact, now: Time) {
         self.newcomers.take(contact);
-        self.contenders.retain(|node| node.contact() != *contact);
+        self.contenders.retain(|node| !node.is(contact));
         let index = self.index_of(&contact.id);
-        if self.buckets[index].forget_replacement(|node| node.contact() == *contact) {
+        if self.buckets[index].forget_replacement(|node| node.is(contact)) {
             self.merge(index);
             self.refill(&contact.id, now);
         }
@@ -174,29 +176,25 @@ impl KTable {
     fn wants(&self, id: &Id, now: Time) -> bool {
         let index = self.index_of(id);
         let bucket = &self.buckets[index];
-        if bucket.node(id).is_some() || bucket.replacements().any(|contact| contact.id == *id) {
+        if bucket.all().any(|node| node.id() == id) {
             return false;
         }
         // After all the splits that `id` would cause, those at the same distance from us share its bucket.
         let depth = |id: &Id| self.own_id.distance(id).shared_prefix_bits();
         let splits = index + 1 == self.buckets.len();
         let stays = |node: &&KNode| !splits || depth(node.id()) == depth(id);
-        let has_room = bucket.nodes().iter().filter(stays).count() < self.config.k;
+        let has_room = bucket.nodes().iter().filter(stays).count() < self.config.bucket_limit(depth(id));
         has_room || bucket.oldest().is_some_and(|oldest| is_stale(oldest, self.stale_since(now)))
     }
 
     /// Does a node wait for the place, the id or the address of the entry `contact`?
     fn has_successor(&self, contact: &Contact) -> bool {
-        let has_reserve = self.buckets[self.index_of(&contact.id)].replacements().next().is_some();
+        let has_reserve = !self.buckets[self.index_of(&contact.id)].reserve().is_empty();
         has_reserve || self.contenders.iter().any(|node| node.contradicts(contact))
     }
 
-    fn room_in(&self, index: usize) -> usize {
-        self.config.k.saturating_sub(self.buckets[index].nodes().len())
-    }
-
     fn entry_mut(&mut self, contact: &Contact) -> Option<&mut KNode> {
-        self.bucket_mut(&contact.id).node_mut(&contact.id).filter(|node| node.contact() == *contact)
+        self.bucket_mut(&contact.id).node_mut(&contact.id).filter(|node| node.is(contact))
     }
 
     /// Whoever was not heard since then may be gone.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use khashmir_types::{Contact, IdRange, Time};
 
 use super::KTable;
+use crate::moment::Moment;
 use crate::{KBucket, KNode};
 
 /// Something the table wants done.
@@ -81,9 +82,9 @@ impl KTable {
         bucket.touched() + self.config.bucket_staleness + Duration::from_micros(1)
     }
 
-    /// Upkeep may be due at `at`.
+    /// Upkeep may be due at `at`; to the precision to which nodes plan their pings.
     pub(super) fn wake(&mut self, at: Time) {
-        self.wake_at = self.wake_at.min(at);
+        self.wake_at = self.wake_at.min(Moment::from(at).time());
     }
 }
 
@@ -97,12 +98,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_table_never_wakes_too_late(reports in prop::collection::vec((0..5_u8, 0..16_u8, 0..1_000_u64), 0..100)) {
+        fn the_table_never_wakes_too_late(
+            reports in prop::collection::vec((0..5_u8, 0..16_u8, 0..1_000_000_000_u64), 0..100),
+        ) {
             let mut now = Time::from_secs(1_000_000);
             let config = TableConfig { k: 2, ..TableConfig::default() };
             let mut table = KTable::new(Id::MAX, config, now);
-            for (report, n, seconds) in reports {
-                now += Duration::from_secs(seconds);
+            for (report, n, micros) in reports {
+                now += Duration::from_micros(micros);
                 let contact = Contact::new(Id::new([n << 4; 20]), ([10, 0, 0, n / 2], 9977).into());
                 match report {
                     0 => table.on_query(contact, now),
