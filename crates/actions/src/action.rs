@@ -98,6 +98,8 @@ pub enum Answer {
         nodes: Vec<Contact>,
         /// How many values it claims to have.
         num: u64,
+        /// All of them, if it sent them along; else none.
+        values: Vec<Bytes>,
     },
     /// To [`Question::GetValue`].
     Values(Vec<Bytes>),

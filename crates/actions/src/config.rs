@@ -22,16 +22,31 @@ pub struct LookupConfig {
     /// questions by `concurrency` with every round trip. If equal to `concurrency`, there is none, and
     /// nodes are asked in just the order of the original's first revision.
     pub max_in_flight: usize,
+    /// How many of the closest nodes a lookup asks as soon as it knows of them, whatever `concurrency` says; within
+    /// `max_in_flight`. Default 0. What an open question far away will say hardly matters once closer nodes are known
+    /// (Jiménez, Osmani and Knutsson, "Sub-second lookups on a large-scale Kademlia-based overlay", P2P 2011).
+    pub eager: usize,
     /// How many questions one action may ask in all. Default 100: an honest lookup among ten million nodes
     /// needs about 30; at the limit it ends with what is known.
     pub max_queries: usize,
     /// How long after its start an action ends with what is known. Default 60 s: six calls that time out
     /// one after the other, which only a hostile or dead neighbourhood causes.
     pub deadline: Duration,
-    /// How long an open question may hold up others, and a lookup's end once k others have answered. Default
-    /// 2 s, after which a call is sent again: a node that has not answered by then is dead more often than late.
+    /// How long an open question may hold up others, and a lookup's end once k others have answered; less for a node
+    /// whose round trip is known ([`Lead`](crate::Lead)). Default 2 s, after which a call is sent again: a node that has
+    /// not answered by then is dead more often than late.
     pub slow_after: Duration,
 }
+
+impl LookupConfig {
+    /// How long a question to a node whose round trip is `rtt` may hold up others.
+    pub(crate) fn patience(&self, rtt: Option<Duration>) -> Duration {
+        rtt.map_or(self.slow_after, |rtt| self.slow_after.min((2 * rtt).max(SHORTEST_PATIENCE)))
+    }
+}
+
+/// However quick a node was so far, it may be busy for a moment.
+const SHORTEST_PATIENCE: Duration = Duration::from_millis(50);
 
 impl Default for LookupConfig {
     fn default() -> Self {
@@ -39,6 +54,7 @@ impl Default for LookupConfig {
             k: 8,
             concurrency: 8,
             max_in_flight: 16,
+            eager: 0,
             max_queries: 100,
             deadline: Duration::from_secs(60),
             slow_after: Duration::from_secs(2),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use khashmir_types::{Contact, Id, Time};
 
 use crate::lookup::Lookup;
-use crate::{Action, Answer, Failure, LookupConfig, Question, Step, Tally};
+use crate::{Action, Answer, Failure, Lead, LookupConfig, Question, Step, Tally};
 
 /// Finds the k nodes closest to a target that answer.
 ///
@@ -46,7 +46,7 @@ impl FindNode {
     #[must_use]
     pub fn new(
         target: Id,
-        start: impl IntoIterator<Item = Contact>,
+        start: impl IntoIterator<Item = impl Into<Lead>>,
         own: Id,
         config: LookupConfig,
         now: Time,
@@ -186,6 +186,32 @@ mod tests {
         search.on_answer(&node(3), naming(vec![]), START);
         assert_eq!(search.poll(START), Step::Done);
         assert_eq!(search.outcome().tally.pending(), 1);
+    }
+
+    #[test]
+    fn the_closest_are_asked_at_once_if_they_are_awaited_eagerly() {
+        let config = LookupConfig { max_in_flight: 3, eager: 1, ..plain(1) };
+        let mut search = search(&[8], config);
+        assert_eq!(asked(&mut search, START), nodes([8]));
+        search.on_answer(&node(8), naming(nodes([4, 5])), START);
+        assert_eq!(asked(&mut search, START), nodes([4]));
+        search.lookup.extend(nodes([1]), 2);
+        assert_eq!(asked(&mut search, START), nodes([1]));
+        search.lookup.extend(nodes([2]), 2);
+        assert_eq!(asked(&mut search, START), [], "not the closest");
+    }
+
+    #[test]
+    fn of_the_nodes_we_know_the_quickest_is_asked_first_and_not_waited_for_longer_than_it_takes() {
+        let rtt = [None, Some(300), Some(40)];
+        let leads =
+            (1..).zip(rtt).map(|(n, ms)| Lead { contact: node(n), rtt: ms.map(Duration::from_millis) });
+        let config = LookupConfig { max_in_flight: 2, ..plain(1) };
+        let mut search = FindNode::new(TARGET, leads, OWN, config, START);
+        assert_eq!(asked(&mut search, START), nodes([3]));
+        let slow = START + Duration::from_millis(80);
+        assert_eq!(search.poll(START), Step::Wait(slow));
+        assert_eq!(asked(&mut search, slow), nodes([2]));
     }
 
     #[test]

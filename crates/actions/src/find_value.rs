@@ -3,7 +3,7 @@
 use khashmir_types::{Contact, Id, Time};
 
 use crate::lookup::Lookup;
-use crate::{Action, Answer, Failure, LookupConfig, Question, Step, Tally};
+use crate::{Action, Answer, Failure, Lead, LookupConfig, Question, Step, Tally};
 
 /// Finds nodes that have values under a key, on the way to the k nodes closest to it.
 ///
@@ -41,7 +41,7 @@ impl FindValue {
     #[must_use]
     pub fn new(
         key: Id,
-        start: impl IntoIterator<Item = Contact>,
+        start: impl IntoIterator<Item = impl Into<Lead>>,
         own: Id,
         config: LookupConfig,
         now: Time,
@@ -68,7 +68,7 @@ impl Action for FindValue {
 
     fn on_answer(&mut self, from: &Contact, answer: Answer, now: Time) {
         match answer {
-            Answer::Count { nodes, num } => self.lookup.on_answer(from, nodes, num, now),
+            Answer::Count { nodes, num, .. } => self.lookup.on_answer(from, nodes, num, now),
             _ => self.lookup.on_failure(from, Failure::Invalid, now),
         }
     }
@@ -96,10 +96,10 @@ mod tests {
     fn holders_beyond_the_closest_are_found_too() {
         let mut search = FindValue::new(TARGET, nodes([9]), OWN, plain(3), START);
         assert_eq!(asked(&mut search, START), nodes([9]));
-        search.on_answer(&node(9), Answer::Count { nodes: nodes([1, 2, 3]), num: 7 }, START);
+        search.on_answer(&node(9), Answer::Count { nodes: nodes([1, 2, 3]), num: 7, values: vec![] }, START);
         assert_eq!(asked(&mut search, START), nodes([1, 2, 3]));
         for (n, num) in [(3, 1), (2, 0), (1, 0)] {
-            search.on_answer(&node(n), Answer::Count { nodes: vec![], num }, START);
+            search.on_answer(&node(n), Answer::Count { nodes: vec![], num, values: vec![] }, START);
         }
         assert_eq!(search.poll(START), Step::Done);
         let holders = [Holder { contact: node(3), num: 1 }, Holder { contact: node(9), num: 7 }];

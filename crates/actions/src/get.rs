@@ -4,7 +4,7 @@ use bytes::Bytes;
 use khashmir_types::{Contact, Id, Time};
 
 use crate::{
-    Action, Answer, Delivery, Failure, FindValue, GetValue, Holder, LookupConfig, Step, Tally, Wanted,
+    Action, Answer, Delivery, Failure, FindValue, GetValue, Holder, Lead, LookupConfig, Step, Tally, Wanted,
 };
 
 /// Looks for holders of a key and gets their values at the same time.
@@ -37,7 +37,7 @@ impl Get {
     #[must_use]
     pub fn new(
         key: Id,
-        start: impl IntoIterator<Item = Contact>,
+        start: impl IntoIterator<Item = impl Into<Lead>>,
         own: Id,
         own_values: impl IntoIterator<Item = Bytes>,
         wanted: Wanted,
@@ -52,6 +52,16 @@ impl Get {
     #[must_use]
     pub fn poll_values(&mut self) -> Option<Delivery> {
         self.fetch.poll_values()
+    }
+
+    /// A node says that it has values: those it sent along, or else it will be asked for them.
+    fn on_holder(&mut self, holder: Holder, values: Vec<Bytes>, now: Time) {
+        let is_all = u64::try_from(values.len()).is_ok_and(|sent| sent > 0 && sent >= holder.num);
+        if is_all {
+            self.fetch.on_values_offered(holder.contact, values, now);
+        } else {
+            self.fetch.add_holder(holder);
+        }
     }
 
     /// The next step of the search, unless it has ended.
@@ -83,11 +93,11 @@ impl Action for Get {
 
     fn on_answer(&mut self, from: &Contact, answer: Answer, now: Time) {
         match answer {
-            Answer::Count { num, .. } => {
+            Answer::Count { num, nodes, values } => {
                 if self.is_searching && self.search.is_open(from) {
-                    self.fetch.add_holder(Holder { contact: *from, num });
+                    self.on_holder(Holder { contact: *from, num }, values, now);
                 }
-                self.search.on_answer(from, answer, now);
+                self.search.on_answer(from, Answer::Count { num, nodes, values: Vec::new() }, now);
             }
             Answer::Values(_) => self.fetch.on_answer(from, answer, now),
             _ => self.on_failure(from, Failure::Invalid, now),
@@ -133,7 +143,7 @@ mod tests {
     }
 
     fn count(num: u64) -> Answer {
-        Answer::Count { nodes: Vec::new(), num }
+        Answer::Count { nodes: Vec::new(), num, values: Vec::new() }
     }
 
     #[test]
@@ -150,6 +160,18 @@ mod tests {
         assert_eq!(get.poll(START), Step::Done);
         let GetOutcome { values, holders, tally, complete } = get.outcome();
         assert_eq!((values, holders, tally.asked, tally.timed_out, complete), (1, 1, 4, 1, true));
+    }
+
+    #[test]
+    fn a_holder_that_sends_its_values_along_is_not_asked_for_them() {
+        let mut get = get(&[1, 2], Wanted::default());
+        assert_eq!(asked(&mut get).len(), 2);
+        get.on_answer(&node(1), Answer::Count { nodes: vec![], num: 1, values: vec!["a".into()] }, START);
+        assert_eq!(get.poll_values().map(|delivery| delivery.values), Some(vec!["a".into()]));
+        assert_eq!(asked(&mut get), []);
+        get.on_answer(&node(2), Answer::Count { nodes: vec![], num: 2, values: vec!["b".into()] }, START);
+        assert_eq!(asked(&mut get), [(node(2), true)], "it has more than it sent along");
+        assert_eq!(get.poll_values(), None);
     }
 
     #[test]

@@ -57,5 +57,6 @@ pub use find_node::{ClosestNode, FindNode, FindNodeOutcome};
 pub use find_value::{FindValue, FindValueOutcome, Holder};
 pub use get::{Get, GetOutcome};
 pub use get_value::{Delivery, GetValue, GetValueOutcome, Wanted};
+pub use shortlist::Lead;
 pub use store_value::{StoreValue, StoreValueOutcome};
 pub use tally::Tally;

@@ -5,7 +5,7 @@
 use khashmir_types::{Contact, Id, Time};
 
 use crate::run::{End, Run};
-use crate::shortlist::{Candidate, State};
+use crate::shortlist::{Candidate, Lead, State};
 use crate::{Ask, Failure, LookupConfig, Question, Step, Tally};
 
 #[derive(Clone, Debug)]
@@ -22,9 +22,9 @@ impl<T: Default> Lookup<T> {
     }
 
     /// Adds nodes that somebody at `hop - 1` named. Our own id is skipped.
-    pub(crate) fn extend(&mut self, nodes: impl IntoIterator<Item = Contact>, hop: usize) {
-        let others = nodes.into_iter().filter(|contact| contact.id != self.own);
-        self.run.extend(others.map(|contact| (contact, T::default())), hop);
+    pub(crate) fn extend(&mut self, nodes: impl IntoIterator<Item = impl Into<Lead>>, hop: usize) {
+        let others = nodes.into_iter().map(Into::into).filter(|lead: &Lead| lead.contact.id != self.own);
+        self.run.extend(others.map(|lead| (lead, T::default())), hop);
     }
 
     /// Takes in the answer of a node: the nodes it names, and what to note of itself.
@@ -99,12 +99,25 @@ impl<T: Default> Lookup<T> {
         let is_slow = |candidate: &Candidate<T>| {
             matches!(candidate.state, State::Asked { .. }) && !self.run.is_fresh(candidate, now)
         };
-        let mut closest = list.live().filter(|(_, candidate)| !is_slow(candidate)).take(self.k);
+        let closest = list.live().filter(|(_, candidate)| !is_slow(candidate)).take(self.k);
         let holding = closest.clone().filter(|(_, candidate)| self.run.is_fresh(candidate, now)).count();
-        if !self.run.has_room(holding) {
-            return None;
+        let width = match () {
+            () if self.run.has_room(holding) => self.k,
+            () if self.run.may_ask() => self.run.eager(),
+            () => return None,
+        };
+        let mut askable = closest.take(width).filter(|(_, candidate)| list.is_askable(candidate));
+        let (index, first) = askable.next()?;
+        if first.hop > 1 {
+            return Some(index);
         }
-        closest.find(|(_, candidate)| list.is_askable(candidate)).map(|(index, _)| index)
+        // Nobody has named a closer one: of those that we know ourselves, all of one bucket as a rule, the quickest
+        // will bring the most.
+        let quick = askable.filter(|(_, other)| other.hop == 1 && other.rtt.is_some());
+        let quickest = quick.min_by_key(|(_, other)| other.rtt);
+        let is_quicker =
+            |(_, other): &(usize, &Candidate<T>)| first.rtt.is_none_or(|rtt| other.rtt < Some(rtt));
+        Some(quickest.filter(is_quicker).map_or(index, |(index, _)| index))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use khashmir_types::{Contact, Id, Time};
 
-use crate::shortlist::{Candidate, Shortlist, State};
+use crate::shortlist::{Candidate, Lead, Shortlist, State};
 use crate::{Failure, LookupConfig, Step, Tally};
 
 #[derive(Clone, Debug)]
@@ -33,9 +33,9 @@ impl<T> Run<T> {
     /// Adds nodes that may be asked. Those that never can be within the limit on questions are forgotten;
     /// nodes are asked closest first, so these are the farthest. One more is kept: if it is left at the
     /// limit, the run was cut short.
-    pub(crate) fn extend(&mut self, nodes: impl IntoIterator<Item = (Contact, T)>, hop: usize) {
-        for (contact, note) in nodes {
-            self.list.add(contact, hop, note);
+    pub(crate) fn extend(&mut self, nodes: impl IntoIterator<Item = (Lead, T)>, hop: usize) {
+        for (lead, note) in nodes {
+            self.list.add(lead, hop, note);
         }
         self.list.keep_untried(self.queries_left().saturating_add(1));
     }
@@ -113,9 +113,12 @@ impl<T> Run<T> {
 
     /// May one more question be asked, with `holding` open ones that hold up others?
     pub(crate) fn has_room(&self, holding: usize) -> bool {
-        holding < self.config.concurrency.max(1)
-            && self.list.open().count() < self.config.max_in_flight.max(1)
-            && self.queries_left() > 0
+        holding < self.config.concurrency.max(1) && self.may_ask()
+    }
+
+    /// Do the limits that hold for every question leave room for one more?
+    pub(crate) fn may_ask(&self) -> bool {
+        self.list.open().count() < self.config.max_in_flight.max(1) && self.queries_left() > 0
     }
 
     /// Has this candidate an open question that is not slow yet?
@@ -126,6 +129,11 @@ impl<T> Run<T> {
     /// How many more questions may be asked.
     pub(crate) fn queries_left(&self) -> usize {
         self.config.max_queries.saturating_sub(self.tally.asked)
+    }
+
+    /// How many of the closest are asked whatever else is open.
+    pub(crate) fn eager(&self) -> usize {
+        self.config.eager
     }
 
     pub(crate) fn list(&self) -> &Shortlist<T> {
@@ -142,7 +150,7 @@ impl<T> Run<T> {
 
     fn slow_at(&self, candidate: &Candidate<T>) -> Option<Time> {
         match candidate.state {
-            State::Asked { at } => Some(at + self.config.slow_after),
+            State::Asked { at } => Some(at + self.config.patience(candidate.rtt)),
             State::New | State::Answered | State::Failed => None,
         }
     }

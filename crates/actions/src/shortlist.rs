@@ -2,6 +2,7 @@
 //! Knows no limits on asking and no questions.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use khashmir_types::{Contact, Id, Time};
 
@@ -22,9 +23,27 @@ pub(crate) struct Candidate<T> {
     pub(crate) state: State,
     /// How many nodes named one another from the start to this one, itself included.
     pub(crate) hop: usize,
+    /// How long it takes to answer, if it was asked before.
+    pub(crate) rtt: Option<Duration>,
     pub(crate) note: T,
     /// Every address it was named at, in that order: those up to `contact`'s are not to be asked again.
     addresses: Vec<SocketAddr>,
+}
+
+/// A node to begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lead {
+    /// The node.
+    pub contact: Contact,
+    /// How long it usually takes to answer, if that is known.
+    pub rtt: Option<Duration>,
+}
+
+impl From<Contact> for Lead {
+    /// A node of which nothing more is known.
+    fn from(contact: Contact) -> Self {
+        Self { contact, rtt: None }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,13 +66,14 @@ impl<T> Shortlist<T> {
     /// Adds a node, or another address of a known one. A known one keeps its hop and note.
     ///
     /// The null id, port 0 and addresses that stayed silent are skipped.
-    pub(crate) fn add(&mut self, contact: Contact, hop: usize, note: T) {
+    pub(crate) fn add(&mut self, lead: Lead, hop: usize, note: T) {
+        let contact = lead.contact;
         if contact.id.is_null() || contact.addr.port() == 0 || self.silent.contains(&contact.addr) {
             return;
         }
         match self.position(&contact.id) {
             Ok(known) => self.by_distance[known].add_address(contact.addr),
-            Err(place) => self.by_distance.insert(place, Candidate::new(contact, hop, note)),
+            Err(place) => self.by_distance.insert(place, Candidate::new(lead, hop, note)),
         }
     }
 
@@ -141,8 +161,8 @@ impl<T> Shortlist<T> {
 }
 
 impl<T> Candidate<T> {
-    fn new(contact: Contact, hop: usize, note: T) -> Self {
-        Self { contact, state: State::New, hop, note, addresses: vec![contact.addr] }
+    fn new(Lead { contact, rtt }: Lead, hop: usize, note: T) -> Self {
+        Self { contact, state: State::New, hop, rtt, note, addresses: vec![contact.addr] }
     }
 
     fn add_address(&mut self, addr: SocketAddr) {
@@ -182,7 +202,7 @@ mod tests {
 
     fn list(contacts: impl IntoIterator<Item = Contact>) -> Shortlist<()> {
         let mut list = Shortlist::new(TARGET);
-        contacts.into_iter().for_each(|contact| list.add(contact, 1, ()));
+        contacts.into_iter().for_each(|contact| list.add(contact.into(), 1, ()));
         list
     }
 
@@ -205,27 +225,27 @@ mod tests {
     fn a_failed_node_comes_back_at_an_address_named_later_but_at_none_twice() {
         let mut list = list(nodes([1]));
         for at in [1, 7, 8] {
-            list.add(node_at(1, at), 1, ());
+            list.add(node_at(1, at).into(), 1, ());
             assert_eq!(live(&list), [node_at(1, at)]);
             list.on_asked(0, START);
             assert_eq!(list.on_failure(&node_at(1, at)), Some(()));
-            list.add(node_at(1, at), 1, ());
+            list.add(node_at(1, at).into(), 1, ());
             assert_eq!(live(&list), []);
         }
-        list.add(node_at(1, 9), 1, ());
+        list.add(node_at(1, 9).into(), 1, ());
         assert_eq!(live(&list), [], "three addresses are tried");
     }
 
     #[test]
     fn nobody_is_asked_at_an_address_that_stayed_silent() {
         let mut list = list([node_at(1, 7), node_at(2, 7), node(3)]);
-        list.add(node(2), 1, ());
+        list.add(node(2).into(), 1, ());
         list.on_asked(0, START);
         let second = &list.by_distance[1];
         assert!(!list.is_askable(second), "one question at a time");
         assert_eq!(list.on_failure(&node_at(1, 7)), Some(()));
         list.on_silence(node(7).addr);
-        list.add(node_at(4, 7), 1, ());
+        list.add(node_at(4, 7).into(), 1, ());
         assert_eq!(live(&list), nodes([2, 3]));
     }
 

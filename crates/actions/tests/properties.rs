@@ -101,7 +101,7 @@ impl Network {
     fn reply(&self, question: &Question, nodes: Vec<Contact>, num: u64, values: Vec<Bytes>) -> Answer {
         match question {
             Question::FindNode { .. } => Answer::Nodes { nodes, token: Some(Bytes::from_static(b"token")) },
-            Question::FindValue { .. } => Answer::Count { nodes, num },
+            Question::FindValue { .. } => Answer::Count { nodes, num, values: Vec::new() },
             Question::GetValue { .. } => Answer::Values(values),
             Question::StoreValue { .. } => Answer::Stored,
         }
@@ -214,7 +214,7 @@ fn disturb<A: Action>(network: &mut Network, action: &mut A, ask: &Ask, now: Tim
         let nodes = vec![Contact::new(network.target, ([203, 0, 113, 1], 1).into())];
         match network.rng.random_range(0..4) {
             0 => action.on_answer(&from, Answer::Nodes { nodes, token: None }, now),
-            1 => action.on_answer(&from, Answer::Count { nodes, num: u64::MAX }, now),
+            1 => action.on_answer(&from, Answer::Count { nodes, num: u64::MAX, values: Vec::new() }, now),
             2 => action.on_failure(&from, Failure::TimedOut, now),
             _ => {}
         }

@@ -251,7 +251,7 @@ impl<'a> Network<'a> {
             }
             Question::FindValue { .. } => {
                 let num = reply["num"]["int"].as_str().and_then(|int| int.parse().ok()).unwrap_or(0);
-                Answer::Count { nodes: self.contacts(&reply["nodes"]), num }
+                Answer::Count { nodes: self.contacts(&reply["nodes"]), num, values: Vec::new() }
             }
             Question::GetValue { .. } => {
                 let values = reply["values"]["list"].as_array().into_iter().flatten();

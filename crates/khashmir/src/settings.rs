@@ -68,6 +68,9 @@ pub struct Settings {
     pub table: TableConfig,
     /// Lookups: `K` (8), `CONCURRENT_REQS` (8), bounds on queries and time.
     pub lookup: LookupConfig,
+    /// Is [`LookupConfig::slow_after`] shortened to what the round trips of this network show (as TCP does, RFC 6298; at
+    /// least 100 ms)? Default: yes. A node that is later than that is still heard, but no longer waited for.
+    pub adapts_patience: bool,
     /// On how many other nodes a value is stored (`STORE_REDUNDANCY`). At least 1; default 6. A copy we keep
     /// ourselves does not count. From how many it is got is in [`retrieve_values`](Self::retrieve_values).
     pub store_redundancy: usize,
@@ -103,6 +106,7 @@ impl Default for Settings {
             calls: EndpointConfig::default(),
             table: TableConfig::default(),
             lookup: LookupConfig::default(),
+            adapts_patience: true,
             store_redundancy: 6,
             retrieve_values: Wanted::default(),
             limits: StoreLimits::default(),

@@ -3,7 +3,7 @@
 //! Three things that can be used apart:
 //!
 //! - the codec: [`decode`], [`encode_query`], [`encode_reply`], [`encode_error`], and [`scan`], the strict
-//!   check that every datagram passes first;
+//!   check that every datagram passes first; with [`Level`], what goes beyond the original's protocol;
 //! - [`Endpoint`], the calls of one node, without I/O: time and randomness come in as arguments, datagrams and
 //!   [`Event`]s go out as values;
 //! - [`Transport`], batches of datagrams: [`UdpTransport`], [`MemoryNetwork`], [`Lossy`].
@@ -42,7 +42,9 @@
 //! `examples/call.rs` does the same over a socket.
 
 mod codec;
+mod cursor;
 mod endpoint;
+mod level;
 mod lossy;
 mod memory;
 mod message;
@@ -54,12 +56,13 @@ mod udp;
 
 pub use codec::{
     DecodeError, MAX_DATAGRAM, MAX_INCOMING, MAX_STORABLE, MalformedReply, Message, ReplyBody, ReplyTooLong,
-    decode, encode_error, encode_query, encode_reply, max_storable,
+    decode, encode_error, encode_query, encode_query_with, encode_reply, encode_reply_with, max_storable,
 };
 pub use endpoint::{
     CallId, CallRefused, Callee, ConfigError, Counters, DropReason, Endpoint, EndpointConfig, Event, Failure,
     MethodCounters, Repeat, ReplyTo, Transmit,
 };
+pub use level::Level;
 pub use lossy::Lossy;
 pub use memory::{MemoryNetwork, MemoryTransport};
 pub use message::{ErrorCode, MAX_NODES_PER_REPLY, MAX_VALUE, Query, Refusal, Reply, Token};

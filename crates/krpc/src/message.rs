@@ -91,6 +91,12 @@ pub enum Reply {
         nodes: Vec<Contact>,
         /// How many values I have under the key. A claim: a received one may be anything.
         num: u64,
+        /// These values themselves, all of them, or none. Of those received as in [`Reply::GetValue`].
+        ///
+        /// They are sent to askers of a [`Level`](crate::Level) that takes them, which spares them a `get_value`, and only if
+        /// they fit the datagram beside the rest. So nobody gets more bytes for a `find_value` than for a
+        /// `get_value`: it is no better a weapon against a forged address.
+        values: Vec<Bytes>,
     },
     /// The values I have under the key.
     GetValue {

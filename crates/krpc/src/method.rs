@@ -48,17 +48,6 @@ impl Method {
     pub fn from_name(name: &[u8]) -> Option<Self> {
         Self::ALL.into_iter().find(|method| method.name().as_bytes() == name)
     }
-
-    /// The names of a query's arguments. A query must have exactly these.
-    pub(crate) const fn arguments(self) -> &'static [&'static str] {
-        match self {
-            Self::Ping | Self::Join => &["id"],
-            Self::FindNode => &["id", "target"],
-            Self::FindValue => &["id", "key"],
-            Self::GetValue => &["id", "key", "num"],
-            Self::StoreValue => &["id", "key", "token", "value"],
-        }
-    }
 }
 
 impl fmt::Display for Method {

@@ -1,7 +1,10 @@
 //! The strict check of bencode: one pass over the bytes before any decoder sees them.
 //!
 //! Knows the grammar and its limits; must not know messages. Does not recurse and does not allocate, so
-//! no input can cost more than a walk over its bytes.
+//! no input can cost more than a walk over its bytes. Its two steps are always inlined, or the scanner lives in
+//! memory, not in registers, at nearly twice the cost.
+
+use crate::cursor::Cursor;
 
 /// Containers that may be open at once. KRPC needs 3; 32 leaves room for extensions and bounds the
 /// recursion of whatever decodes the input afterwards.
@@ -50,27 +53,40 @@ pub enum ScanError {
 /// # Errors
 /// The first fault found, reading from the left.
 pub fn scan(input: &[u8]) -> Result<(), ScanError> {
+    scan_with(input, |_, _| {})
+}
+
+/// As [`scan`]. If `input` is a dictionary, tells each of its keys and where the value begins, which is good only
+/// if the scan then succeeds.
+pub(crate) fn scan_with<'a>(
+    input: &'a [u8],
+    mut on_field: impl FnMut(&'a [u8], Cursor<'a>),
+) -> Result<(), ScanError> {
     let mut scanner = Scanner::new(input);
     scanner.value()?;
     while scanner.depth > 0 {
-        scanner.step()?;
+        let is_outermost = scanner.depth == 1;
+        if let Some((key, value)) = scanner.step()?
+            && is_outermost
+        {
+            on_field(key, value);
+        }
     }
-    if scanner.rest.is_empty() { Ok(()) } else { Err(ScanError::Trailing) }
+    if scanner.cursor.is_at_end() { Ok(()) } else { Err(ScanError::Trailing) }
 }
 
-/// What an open container expects next.
+/// An open container.
 #[derive(Clone, Copy)]
 enum Frame<'a> {
-    /// A list: an element or the end.
-    Element,
-    /// A dictionary: a key greater than `after`, or the end.
-    Key { after: Option<&'a [u8]> },
-    /// A dictionary: the value of `key`.
-    Value { key: &'a [u8] },
+    List,
+    /// The next key must be greater than `after`.
+    Dict {
+        after: Option<&'a [u8]>,
+    },
 }
 
 struct Scanner<'a> {
-    rest: &'a [u8],
+    cursor: Cursor<'a>,
     frames: [Frame<'a>; MAX_DEPTH],
     depth: usize,
     values: usize,
@@ -78,113 +94,52 @@ struct Scanner<'a> {
 
 impl<'a> Scanner<'a> {
     fn new(input: &'a [u8]) -> Self {
-        Self { rest: input, frames: [Frame::Element; MAX_DEPTH], depth: 0, values: 0 }
+        Self { cursor: Cursor::new(input), frames: [Frame::List; MAX_DEPTH], depth: 0, values: 0 }
     }
 
-    /// Goes on in the innermost open container; there must be one.
-    fn step(&mut self) -> Result<(), ScanError> {
+    /// Ends the innermost open container, or reads its next element or entry; there must be one open. Of an entry
+    /// it returns the key, and where the value begins.
+    #[inline(always)]
+    fn step(&mut self) -> Result<Option<(&'a [u8], Cursor<'a>)>, ScanError> {
         let top = self.depth - 1;
-        match self.frames[top] {
-            Frame::Element | Frame::Key { .. } if self.peek()? == b'e' => {
-                self.advance(1);
-                self.depth = top;
-                Ok(())
-            }
-            Frame::Element => self.value(),
-            Frame::Key { after } => {
-                let key = self.string()?;
-                if after.is_some_and(|after| after >= key) {
-                    return Err(ScanError::KeyOrder);
-                }
-                self.frames[top] = Frame::Value { key };
-                Ok(())
-            }
-            Frame::Value { key } => {
-                self.frames[top] = Frame::Key { after: Some(key) };
-                self.value()
-            }
+        if self.cursor.peek()? == b'e' {
+            self.cursor.advance();
+            self.depth = top;
+            return Ok(None);
         }
+        let mut entry = None;
+        if let Frame::Dict { after } = &mut self.frames[top] {
+            let key = self.cursor.string()?;
+            if after.is_some_and(|after| after >= key) {
+                return Err(ScanError::KeyOrder);
+            }
+            *after = Some(key);
+            entry = Some((key, self.cursor));
+        }
+        self.value()?;
+        Ok(entry)
     }
 
     /// Reads a string or an integer, or opens a container.
+    #[inline(always)]
     fn value(&mut self) -> Result<(), ScanError> {
         self.values += 1;
         if self.values > MAX_VALUES {
             return Err(ScanError::TooManyValues);
         }
-        match self.peek()? {
-            b'i' => self.integer(),
-            b'l' => self.open(Frame::Element),
-            b'd' => self.open(Frame::Key { after: None }),
-            _ => self.string().map(drop),
+        match self.cursor.peek()? {
+            b'i' => self.cursor.integer().map(drop),
+            b'l' => self.open(Frame::List),
+            b'd' => self.open(Frame::Dict { after: None }),
+            _ => self.cursor.string().map(drop),
         }
     }
 
     fn open(&mut self, frame: Frame<'a>) -> Result<(), ScanError> {
         *self.frames.get_mut(self.depth).ok_or(ScanError::TooDeep)? = frame;
         self.depth += 1;
-        self.advance(1);
+        self.cursor.advance();
         Ok(())
-    }
-
-    fn integer(&mut self) -> Result<(), ScanError> {
-        self.advance(1);
-        let negative = self.peek()? == b'-';
-        self.advance(usize::from(negative));
-        let magnitude = self.number(b'e').map_err(|fault| fault.or(ScanError::Integer))?;
-        let largest = i64::MAX.unsigned_abs() + u64::from(negative);
-        if magnitude > largest || (negative && magnitude == 0) { Err(ScanError::Integer) } else { Ok(()) }
-    }
-
-    fn string(&mut self) -> Result<&'a [u8], ScanError> {
-        if !self.peek()?.is_ascii_digit() {
-            return Err(ScanError::UnexpectedByte);
-        }
-        let length = self.number(b':').map_err(|fault| fault.or(ScanError::Length))?;
-        let length = usize::try_from(length).map_err(|_| ScanError::Truncated)?;
-        let (string, rest) = self.rest.split_at_checked(length).ok_or(ScanError::Truncated)?;
-        self.rest = rest;
-        Ok(string)
-    }
-
-    /// Reads a canonical decimal number and the byte that ends it.
-    fn number(&mut self, end: u8) -> Result<u64, NumberFault> {
-        let digits = self.rest.iter().take(MAX_DIGITS + 1).take_while(|byte| byte.is_ascii_digit()).count();
-        let (digits, rest) = self.rest.split_at(digits);
-        let canonical = matches!(digits, [b'0'] | [b'1'..=b'9', ..]) && digits.len() <= MAX_DIGITS;
-        match rest.first() {
-            None if digits.is_empty() || canonical => return Err(NumberFault::Truncated),
-            Some(byte) if *byte == end && canonical => self.rest = &rest[1..],
-            _ => return Err(NumberFault::Malformed),
-        }
-        Ok(digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
-    }
-
-    fn peek(&self) -> Result<u8, ScanError> {
-        self.rest.first().copied().ok_or(ScanError::Truncated)
-    }
-
-    /// Skips `count` bytes that [`Self::peek`] has seen.
-    fn advance(&mut self, count: usize) {
-        self.rest = &self.rest[count..];
-    }
-}
-
-/// Digits of the largest `i64`. A number with as many fits a `u64`, one with more fits no `i64`.
-const MAX_DIGITS: usize = 19;
-
-enum NumberFault {
-    Truncated,
-    Malformed,
-}
-
-impl NumberFault {
-    /// This fault, where a malformed number is called `malformed`.
-    fn or(self, malformed: ScanError) -> ScanError {
-        match self {
-            Self::Truncated => ScanError::Truncated,
-            Self::Malformed => malformed,
-        }
     }
 }
 

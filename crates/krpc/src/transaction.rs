@@ -24,9 +24,14 @@ impl TransactionId {
     /// A random transaction id of 20 bytes. Whoever cannot see it can only guess it, so `rng` must be
     /// cryptographically strong.
     pub fn random(rng: &mut impl Rng) -> Self {
-        let mut bytes = [0; Self::MAX_LEN];
-        rng.fill_bytes(&mut bytes[..Self::LEN]);
-        Self { len: Self::LEN as u8, bytes }
+        Self::random_bytes(rng).into()
+    }
+
+    /// The bytes of [`Self::random`].
+    pub(crate) fn random_bytes(rng: &mut impl Rng) -> [u8; Self::LEN] {
+        let mut bytes = [0; Self::LEN];
+        rng.fill_bytes(&mut bytes);
+        bytes
     }
 
     /// The transaction id with these bytes, or `None` if there are more than [`Self::MAX_LEN`].
@@ -41,6 +46,14 @@ impl TransactionId {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
+    }
+}
+
+impl From<[u8; TransactionId::LEN]> for TransactionId {
+    fn from(id: [u8; Self::LEN]) -> Self {
+        let mut bytes = [0; Self::MAX_LEN];
+        bytes[..Self::LEN].copy_from_slice(&id);
+        Self { len: Self::LEN as u8, bytes }
     }
 }
 

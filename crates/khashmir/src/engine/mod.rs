@@ -5,6 +5,7 @@ mod join;
 mod operation;
 mod operations;
 mod parked;
+mod patience;
 mod quota;
 mod serve;
 mod stages;
@@ -29,6 +30,7 @@ use join::Membership;
 use operation::Operation;
 pub use operation::OperationId;
 use parked::Parked;
+use patience::Patience;
 use quota::Quota;
 use statistics::Activity;
 pub use statistics::{Delays, MethodStatistics, Statistics};
@@ -64,6 +66,7 @@ pub struct Engine<S> {
     schedule: Schedule,
     membership: Membership,
     activity: Activity,
+    patience: Patience,
     /// Drained by the caller after every input, and so as short as what one input brings about.
     events: VecDeque<Event>,
     stopping: bool,
@@ -182,6 +185,7 @@ impl<S: Storage> Engine<S> {
             schedule: Schedule::new(&settings, now),
             membership: Membership::default(),
             activity: Activity::new(now),
+            patience: Patience::default(),
             events: VecDeque::new(),
             stopping: false,
             rng,

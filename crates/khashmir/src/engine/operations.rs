@@ -1,6 +1,8 @@
 //! The life of operations: start, ask, be answered, end. What each stage means is in `stages`.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use khashmir_actions::{self as actions, Answer, Ask, Question, Step};
@@ -137,7 +139,10 @@ impl<S: Storage> Engine<S> {
                 krpc::Event::Query { from, sender, query, reply_to } => {
                     self.serve(from, sender, query, &reply_to, now);
                 }
-                krpc::Event::Answered { call, from, reply, .. } => self.on_answered(call, from, reply, now),
+                krpc::Event::Answered { call, from, reply, rtt } => {
+                    self.on_answered(call, from, reply, now);
+                    self.on_rtt(&from, rtt);
+                }
                 krpc::Event::Failed { call, callee, method, cause } => {
                     self.on_failed(call, callee, method, cause, now);
                 }
@@ -145,11 +150,19 @@ impl<S: Storage> Engine<S> {
         }
     }
 
+    /// Learns from how long an answer took, if that is certain.
+    fn on_rtt(&mut self, from: &Contact, rtt: Option<Duration>) {
+        if let Some(rtt) = rtt {
+            self.patience.on_rtt(rtt);
+            self.table.on_rtt(from, rtt);
+        }
+    }
+
     fn on_answered(&mut self, call: krpc::CallId, from: Contact, reply: Reply, now: Time) {
         if self.admits(&from) {
             self.table.on_answer(from, now);
         }
-        let Some(Pending { purpose, since }) = self.calls.remove(&call) else { return };
+        let Some(Pending { purpose, since }) = self.take_call(call) else { return };
         let rtt = now.since(since);
         self.activity.on_answered(reply.method(), rtt);
         match purpose {
@@ -189,7 +202,7 @@ impl<S: Storage> Engine<S> {
                 _ => self.table.on_failure(contact, now),
             }
         }
-        match self.calls.remove(&call).map(|pending| pending.purpose) {
+        match self.take_call(call).map(|pending| pending.purpose) {
             Some(Purpose::Operation(id)) => {
                 if let (Some(operation), Some(contact)) = (self.operations.get_mut(&id), contact) {
                     operation.stage.on_failure(&contact, failure_of(&cause), now);
@@ -209,6 +222,15 @@ impl<S: Storage> Engine<S> {
         self.finish(id, Outcome::Pong(pong), now);
     }
 
+    /// What a call that has ended was for. An idle engine owns no buffers: a simulation holds a million of them.
+    fn take_call(&mut self, call: krpc::CallId) -> Option<Pending> {
+        let pending = self.calls.remove(&call);
+        if self.calls.is_empty() {
+            self.calls = HashMap::new();
+        }
+        pending
+    }
+
     /// Ends an operation with `outcome`.
     pub(super) fn finish(&mut self, id: OperationId, outcome: Outcome, now: Time) {
         if let Some(operation) = self.take_operation(id) {
@@ -222,7 +244,11 @@ impl<S: Storage> Engine<S> {
     /// Takes an operation out, with its alarm.
     pub(super) fn take_operation(&mut self, id: OperationId) -> Option<Operation> {
         self.wake_at(id, None);
-        self.operations.remove(&id)
+        let operation = self.operations.remove(&id);
+        if self.operations.is_empty() {
+            (self.operations, self.wakes) = (BTreeMap::new(), BTreeSet::new());
+        }
+        operation
     }
 
     /// Sets, moves or clears the alarm of an operation.
@@ -251,7 +277,7 @@ impl<S: Storage> Engine<S> {
             Reply::FindNode { nodes, token } => {
                 Answer::Nodes { nodes: admitted(nodes), token: token.map(Bytes::from) }
             }
-            Reply::FindValue { nodes, num } => Answer::Count { nodes: admitted(nodes), num },
+            Reply::FindValue { nodes, num, values } => Answer::Count { nodes: admitted(nodes), num, values },
             Reply::GetValue { values } => Answer::Values(values),
             Reply::StoreValue | Reply::Ping | Reply::Join { .. } => Answer::Stored,
         }

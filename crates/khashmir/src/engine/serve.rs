@@ -17,6 +17,9 @@ use crate::Role;
 /// Values read for a reply at first: if so many do not fit, more need not be read.
 const FIRST_SAMPLE: usize = 32;
 
+/// The most values that a reply to `find_value` brings along. With more of them a holder is worth asking for a choice.
+const MAX_VALUES_ALONG: usize = 8;
+
 /// The most values worth reading for one reply: the shortest takes 3 bytes of the datagram.
 const MAX_VALUES_IN_REPLY: usize = MAX_DATAGRAM / 3;
 
@@ -59,10 +62,11 @@ impl<S: Storage> Engine<S> {
                 let token = Token::new(Bytes::copy_from_slice(&self.tokens.issue(from.ip())));
                 Reply::FindNode { nodes: self.closest(&target), token: Some(token) }
             }
-            Query::FindValue { key } => Reply::FindValue {
-                nodes: self.closest(&key),
-                num: self.storage.count(&key).map_err(server_error)?,
-            },
+            Query::FindValue { key } => {
+                let num = self.storage.count(&key).map_err(server_error)?;
+                let values = self.values_along(&key, num, reply_to)?;
+                Reply::FindValue { nodes: self.closest(&key), num, values }
+            }
             Query::GetValue { key, num } => Reply::GetValue { values: self.values(&key, num, reply_to)? },
             Query::StoreValue { key, value, token } => {
                 self.keep(from, &key, &value, &token, reply_to, now)?;
@@ -74,6 +78,16 @@ impl<S: Storage> Engine<S> {
     /// Only nodes that have answered us are named to others.
     fn closest(&self, target: &Id) -> Vec<Contact> {
         self.table.closest(target, self.settings.table.k, Among::Proven)
+    }
+
+    /// All values of `key`, for an asker that takes them at once, if they are few: it need not ask again.
+    fn values_along(&mut self, key: &Id, num: u64, reply_to: &ReplyTo) -> Result<Vec<Bytes>, ErrorCode> {
+        match usize::try_from(num) {
+            Ok(num @ 1..=MAX_VALUES_ALONG) if reply_to.level().takes_values() => {
+                self.storage.sample(key, num, &mut self.rng).map_err(server_error)
+            }
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// A sample of the values of `key`: those that a reply can carry, as long as there are any.

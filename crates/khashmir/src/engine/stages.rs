@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use khashmir_actions::{
-    Action, FindNode, FindNodeOutcome, FindValue, Get, StoreValue, StoreValueOutcome, Tally,
+    Action, FindNode, FindNodeOutcome, FindValue, Get, Lead, LookupConfig, StoreValue, StoreValueOutcome,
+    Tally,
 };
 use khashmir_krpc::Method;
 use khashmir_routing::Among;
@@ -27,21 +28,31 @@ impl<S: Storage> Engine<S> {
     /// The lookup of `target` from the closest contacts we have, and `others`.
     pub(super) fn find_node_stage(&mut self, target: Id, others: &[Contact], now: Time) -> Stage {
         self.activity.on_started(Method::FindNode);
-        let start = others.iter().copied().chain(self.start_for(&target, now));
-        Stage::FindNode(FindNode::new(target, start, self.id, self.settings.lookup, now))
+        let start = others.iter().copied().map(Lead::from).chain(self.start_for(&target, now));
+        Stage::FindNode(FindNode::new(target, start, self.id, self.lookup(), now))
     }
 
     /// The lookup of holders of `key` from the closest contacts we have.
     pub(super) fn find_value_stage(&mut self, key: Id, now: Time) -> Stage {
         self.activity.on_started(Method::FindValue);
         let start = self.start_for(&key, now);
-        Stage::FindValue(FindValue::new(key, start, self.id, self.settings.lookup, now))
+        Stage::FindValue(FindValue::new(key, start, self.id, self.lookup(), now))
     }
 
     /// Where a lookup of `target` begins. Looking there keeps the bucket fresh.
-    fn start_for(&mut self, target: &Id, now: Time) -> Vec<Contact> {
+    fn start_for(&mut self, target: &Id, now: Time) -> Vec<Lead> {
         self.table.touch(target, now);
-        self.table.closest(target, START_PER_K * self.settings.lookup.k, Among::All)
+        let closest = self.table.closest(target, START_PER_K * self.settings.lookup.k, Among::All);
+        let lead = |contact: Contact| Lead { contact, rtt: self.table.rtt(&contact.id) };
+        closest.into_iter().map(lead).collect()
+    }
+
+    /// The limits of an action that begins now.
+    pub(super) fn lookup(&self) -> LookupConfig {
+        let LookupConfig { slow_after, .. } = self.settings.lookup;
+        let slow_after =
+            if self.settings.adapts_patience { self.patience.limit(slow_after) } else { slow_after };
+        LookupConfig { slow_after, ..self.settings.lookup }
     }
 
     /// Begins a get: our own values are there at once.
@@ -60,7 +71,7 @@ impl<S: Storage> Engine<S> {
         }
         let goal = Goal::Get { from_local: local.len() };
         let (start, wanted) = (self.start_for(&key, now), self.settings.retrieve_values);
-        let action = Get::new(key, start, self.id, local, wanted, self.settings.lookup, now);
+        let action = Get::new(key, start, self.id, local, wanted, self.lookup(), now);
         self.operations.insert(id, Operation::new(goal, Stage::Get(Box::new(action)), now));
         self.advance(id, now);
     }
@@ -106,6 +117,7 @@ impl<S: Storage> Engine<S> {
                 (*search, *complete) = (found.tally, found.complete);
                 let (key, value) = (*key, value.clone());
                 self.store_here(id, &found, key, &value, now);
+                // A store is answered after a commit: how long pings take says little about it.
                 let (lookup, redundancy) = (self.settings.lookup, self.settings.store_redundancy);
                 let action = StoreValue::new(key, value, found.closest, redundancy, lookup, now);
                 self.set_stage(id, Stage::StoreValue(action), now);

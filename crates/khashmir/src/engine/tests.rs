@@ -27,7 +27,7 @@ fn peer() -> Contact {
 }
 
 /// Sends a query of the peer's and returns what comes back to it at once.
-fn ask<S: Storage>(engine: &mut Engine<S>, query: &Query, now: Time) -> Vec<Message> {
+fn ask<S: Storage>(engine: &mut Engine<S>, query: &Query, now: Time) -> Vec<Message<'static>> {
     let datagram =
         encode_query(&TransactionId::from_slice(b"12345678901234567890").unwrap(), &peer().id, query);
     engine.handle_datagram(peer().addr, &datagram, now);
@@ -35,10 +35,10 @@ fn ask<S: Storage>(engine: &mut Engine<S>, query: &Query, now: Time) -> Vec<Mess
 }
 
 /// What waits to go to the peer, its pings aside.
-fn answers<S: Storage>(engine: &mut Engine<S>) -> Vec<Message> {
+fn answers<S: Storage>(engine: &mut Engine<S>) -> Vec<Message<'static>> {
     std::iter::from_fn(|| engine.poll_transmit())
         .filter(|transmit| transmit.to == peer().addr)
-        .map(|transmit| decode(&transmit.payload).unwrap())
+        .map(|transmit| decode(transmit.payload.to_vec().leak()).unwrap())
         .filter(|message| !matches!(message, Message::Query { .. }))
         .collect()
 }
@@ -56,7 +56,7 @@ fn store(token: Token) -> Query {
     Query::StoreValue { key: Id::sha1(b"key"), value: Bytes::from_static(b"value"), token }
 }
 
-fn is_error(messages: &[Message], expected: ErrorCode) -> bool {
+fn is_error(messages: &[Message<'_>], expected: ErrorCode) -> bool {
     matches!(messages, [Message::Error { code, .. }] if *code == expected.number())
 }
 

@@ -1,13 +1,16 @@
-//! Messages to datagrams: byte for byte what the original sends.
+//! Messages to datagrams: byte for byte what the original sends, but for what goes only to nodes that know more.
+//!
+//! Each message is written twice: to a sink that only counts, and then into a buffer of just that size.
 
 use bytes::Bytes;
 use khashmir_types::{Contact, Id};
 use serde::Serialize;
-use serde_bytes::{ByteArray, Bytes as AsString};
+use serde_bytes::Bytes as AsString;
 
 use super::MAX_DATAGRAM;
-use crate::TransactionId;
+use super::sink::{Length, Sink, string_len};
 use crate::message::{Query, Refusal, Reply};
+use crate::{Level, TransactionId};
 
 /// Bytes in the largest value that a `store_value` query of ours can carry with a token of 20 bytes, which is
 /// what the original hands out. Larger ones, up to [`MAX_VALUE`](crate::MAX_VALUE), are accepted from others.
@@ -28,9 +31,12 @@ pub const fn max_storable(token_len: usize) -> usize {
 
 /// Do all of `values` fit one `get_value` reply beside this transaction id?
 pub(crate) fn fits(transaction: &TransactionId, values: &[Bytes]) -> bool {
-    let frame = GET_VALUE_FRAME + string_len(transaction.as_bytes().len());
-    let list: usize = values.iter().map(|value| string_len(value.len())).sum();
-    frame + list <= MAX_DATAGRAM
+    values.iter().map(|value| string_len(value.len())).sum::<usize>() <= room_for_values(transaction)
+}
+
+/// Bytes of values, as strings, in the longest `get_value` reply with this transaction id.
+fn room_for_values(transaction: &TransactionId) -> usize {
+    MAX_DATAGRAM - GET_VALUE_FRAME - string_len(transaction.as_bytes().len())
 }
 
 /// Bytes of a `get_value` reply, besides transaction id and values.
@@ -46,34 +52,58 @@ const STORE_VALUE_FRAME: usize = b"d1:ad2:id20:3:key20:5:token5:valuee1:q11:stor
 #[error("the reply exceeds {MAX_DATAGRAM} bytes")]
 pub struct ReplyTooLong;
 
-/// The datagram that asks `query` as the node `sender`.
+/// The datagram that asks `query` as the node `sender`, byte for byte as the original's.
 ///
 /// May exceed [`MAX_DATAGRAM`] (only a `store_value` can): whoever sends it must look.
 #[must_use]
 pub fn encode_query(transaction: &TransactionId, sender: &Id, query: &Query) -> Bytes {
-    let a = Arguments::new(sender, query);
-    to_bytes(&QueryMessage { a, q: query.method().name(), t: AsString::new(transaction.as_bytes()), y: "q" })
+    encode_query_with(transaction, sender, query, Level::ORIGINAL)
 }
 
-/// The datagram that answers with `reply` as the node `sender`; never longer than [`MAX_DATAGRAM`].
+/// As [`encode_query`], and says that the sender is of `level`, unless that would make the datagram too long.
+#[must_use]
+pub fn encode_query_with(transaction: &TransactionId, sender: &Id, query: &Query, level: Level) -> Bytes {
+    let mut message = QueryMessage { transaction, sender, query, mark: level.mark() };
+    if message.length() > MAX_DATAGRAM {
+        message.mark = None;
+    }
+    message.to_bytes()
+}
+
+/// The datagram that answers with `reply` as the node `sender`, byte for byte as the original's; never longer
+/// than [`MAX_DATAGRAM`].
 ///
-/// Of values, those go out that still fit when their turn comes, in the order given; empty ones, which nobody
-/// would report, are left out. Contacts without a compact form (IPv6) are left out too.
+/// Of the values in a reply to `get_value`, those go out that still fit when their turn comes, in the order given.
+/// Contacts without a compact form (IPv6) are left out.
 ///
 /// # Errors
 /// If it fits no datagram: for values, if there are some and not one of them fits.
 pub fn encode_reply(transaction: &TransactionId, sender: &Id, reply: &Reply) -> Result<Bytes, ReplyTooLong> {
-    let t = AsString::new(transaction.as_bytes());
-    let mut r = Results::new(sender, reply);
-    if let Reply::GetValue { values } = reply {
-        let frame = to_bytes(&ReplyMessage { r: &r, t, y: "r" }).len();
-        let fitting = fitting(values, MAX_DATAGRAM.saturating_sub(frame));
-        if fitting.is_empty() && !values.is_empty() {
-            return Err(ReplyTooLong);
-        }
-        r.values = Some(fitting);
+    encode_reply_with(transaction, sender, reply, Level::ORIGINAL)
+}
+
+/// As [`encode_reply`], for an asker of `level`: values in a reply to `find_value` go out if it takes them and all of
+/// them fit.
+///
+/// # Errors
+/// As [`encode_reply`].
+pub fn encode_reply_with(
+    transaction: &TransactionId,
+    sender: &Id,
+    reply: &Reply,
+    level: Level,
+) -> Result<Bytes, ReplyTooLong> {
+    if let Reply::GetValue { values } = reply
+        && !values.is_empty()
+        && fitting(transaction, values).next().is_none()
+    {
+        return Err(ReplyTooLong);
     }
-    let datagram = to_bytes(&ReplyMessage { r: &r, t, y: "r" });
+    let mut message = ReplyMessage { transaction, sender, reply, has_extras: level.takes_values() };
+    if message.has_extras && message.length() > MAX_DATAGRAM {
+        message.has_extras = false;
+    }
+    let datagram = message.to_bytes();
     if datagram.len() <= MAX_DATAGRAM { Ok(datagram) } else { Err(ReplyTooLong) }
 }
 
@@ -81,47 +111,8 @@ pub fn encode_reply(transaction: &TransactionId, sender: &Id, reply: &Reply) -> 
 #[must_use]
 pub fn encode_error(transaction: &TransactionId, refusal: &Refusal) -> Bytes {
     let e = (refusal.code().number(), AsString::new(refusal.text()));
-    to_bytes(&ErrorMessage { e, t: AsString::new(transaction.as_bytes()), y: "e" })
-}
-
-/// The values that fit `room` bytes of a list, first come first served.
-fn fitting(values: &[Bytes], mut room: usize) -> Vec<&AsString> {
-    let mut fitting = Vec::new();
-    for value in values {
-        if let Some(rest) = room.checked_sub(string_len(value.len())) {
-            fitting.push(AsString::new(value));
-            room = rest;
-        }
-    }
-    fitting
-}
-
-/// Bytes that a string of `len` bytes takes in bencode.
-const fn string_len(len: usize) -> usize {
-    let digits = match len.checked_ilog10() {
-        Some(exponent) => exponent as usize + 1,
-        None => 1,
-    };
-    digits + 1 + len
-}
-
-fn to_bytes(message: &impl Serialize) -> Bytes {
-    serde_bencode::to_bytes(message).expect("our messages hold only what bencode can express").into()
-}
-
-#[derive(Serialize)]
-struct QueryMessage<'a> {
-    a: Arguments<'a>,
-    q: &'static str,
-    t: &'a AsString,
-    y: &'static str,
-}
-
-#[derive(Serialize)]
-struct ReplyMessage<'a> {
-    r: &'a Results<'a>,
-    t: &'a AsString,
-    y: &'static str,
+    let message = ErrorMessage { e, t: AsString::new(transaction.as_bytes()), y: "e" };
+    serde_bencode::to_bytes(&message).expect("an error holds only what bencode can express").into()
 }
 
 #[derive(Serialize)]
@@ -131,94 +122,153 @@ struct ErrorMessage<'a> {
     y: &'static str,
 }
 
-#[derive(Default, Serialize)]
-struct Arguments<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a AsString>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<&'a AsString>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    num: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    target: Option<&'a AsString>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<&'a AsString>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<&'a AsString>,
+/// A message that can be written, always in the same way.
+trait Written {
+    fn write(&self, to: &mut impl Sink);
+
+    fn length(&self) -> usize {
+        let mut length = Length::default();
+        self.write(&mut length);
+        length.0
+    }
+
+    fn to_bytes(&self) -> Bytes {
+        let length = self.length();
+        let mut buffer = Vec::with_capacity(length);
+        self.write(&mut buffer);
+        debug_assert_eq!(buffer.len(), length, "counted otherwise than written");
+        buffer.into()
+    }
 }
 
-impl<'a> Arguments<'a> {
-    fn new(sender: &'a Id, query: &'a Query) -> Self {
-        let mut arguments = Self { id: Some(id(sender)), ..Self::default() };
-        match query {
+struct QueryMessage<'a> {
+    transaction: &'a TransactionId,
+    sender: &'a Id,
+    query: &'a Query,
+    mark: Option<[u8; 4]>,
+}
+
+impl Written for QueryMessage<'_> {
+    fn write(&self, to: &mut impl Sink) {
+        to.put(b"d1:ad2:id20:");
+        to.put(self.sender.as_bytes());
+        self.write_arguments(to);
+        to.put(b"e1:q");
+        to.string(self.query.method().name().as_bytes());
+        to.put(b"1:t");
+        to.string(self.transaction.as_bytes());
+        if let Some(mark) = self.mark {
+            to.put(b"1:v4:");
+            to.put(&mark);
+        }
+        to.put(b"1:y1:qe");
+    }
+}
+
+impl QueryMessage<'_> {
+    /// The arguments behind `id`, in the order of their names.
+    fn write_arguments(&self, to: &mut impl Sink) {
+        match self.query {
             Query::Ping | Query::Join => {}
-            Query::FindNode { target } => arguments.target = Some(id(target)),
-            Query::FindValue { key } => arguments.key = Some(id(key)),
+            Query::FindNode { target } => {
+                to.put(b"6:target20:");
+                to.put(target.as_bytes());
+            }
+            Query::FindValue { key } => write_key(key, to),
             Query::GetValue { key, num } => {
-                arguments.key = Some(id(key));
-                arguments.num = Some(number(*num));
+                write_key(key, to);
+                to.put(b"3:num");
+                to.count(*num);
             }
             Query::StoreValue { key, value, token } => {
-                arguments.key = Some(id(key));
-                arguments.token = Some(AsString::new(token.as_bytes()));
-                arguments.value = Some(AsString::new(value));
+                write_key(key, to);
+                to.put(b"5:token");
+                to.string(token.as_bytes());
+                to.put(b"5:value");
+                to.string(value);
             }
         }
-        arguments
     }
 }
 
-#[derive(Default, Serialize)]
-struct Results<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a AsString>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ip_addr: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nodes: Option<Vec<ByteArray<{ Contact::COMPACT_LEN }>>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    num: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    port: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<&'a AsString>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    values: Option<Vec<&'a AsString>>,
+struct ReplyMessage<'a> {
+    transaction: &'a TransactionId,
+    sender: &'a Id,
+    reply: &'a Reply,
+    /// Does what the original does not know go out too?
+    has_extras: bool,
 }
 
-impl<'a> Results<'a> {
-    /// The results of `reply`; values are left for the caller, who knows the room.
-    fn new(sender: &'a Id, reply: &'a Reply) -> Self {
-        let mut results = Self { id: Some(id(sender)), ..Self::default() };
-        match reply {
-            Reply::Ping | Reply::StoreValue => {}
-            Reply::Join { addr } => {
-                results.ip_addr = addr.map(|addr| addr.ip().to_string());
-                results.port = addr.map(|addr| addr.port());
+impl Written for ReplyMessage<'_> {
+    fn write(&self, to: &mut impl Sink) {
+        to.put(b"d1:rd2:id20:");
+        to.put(self.sender.as_bytes());
+        self.write_results(to);
+        to.put(b"e1:t");
+        to.string(self.transaction.as_bytes());
+        to.put(b"1:y1:re");
+    }
+}
+
+impl ReplyMessage<'_> {
+    /// The results behind `id`, in the order of their names.
+    fn write_results(&self, to: &mut impl Sink) {
+        match self.reply {
+            Reply::Ping | Reply::StoreValue | Reply::Join { addr: None } => {}
+            Reply::Join { addr: Some(addr) } => {
+                to.put(b"7:ip_addr");
+                to.string(addr.ip().to_string().as_bytes());
+                to.put(b"4:port");
+                to.count(addr.port().into());
             }
             Reply::FindNode { nodes, token } => {
-                results.nodes = Some(compact(nodes));
-                results.token = token.as_ref().map(|token| AsString::new(token.as_bytes()));
+                write_nodes(nodes, to);
+                if let Some(token) = token {
+                    to.put(b"5:token");
+                    to.string(token.as_bytes());
+                }
             }
-            Reply::FindValue { nodes, num } => {
-                results.nodes = Some(compact(nodes));
-                results.num = Some(number(*num));
+            Reply::FindValue { nodes, num, values } => {
+                write_nodes(nodes, to);
+                to.put(b"3:num");
+                to.count(*num);
+                if self.has_extras && !values.is_empty() {
+                    write_values(values.iter(), to);
+                }
             }
-            Reply::GetValue { .. } => results.values = Some(Vec::new()),
+            Reply::GetValue { values } => write_values(fitting(self.transaction, values), to),
         }
-        results
     }
 }
 
-fn id(id: &Id) -> &AsString {
-    AsString::new(id.as_bytes())
+fn write_key(key: &Id, to: &mut impl Sink) {
+    to.put(b"3:key20:");
+    to.put(key.as_bytes());
 }
 
-fn compact(nodes: &[Contact]) -> Vec<ByteArray<{ Contact::COMPACT_LEN }>> {
-    nodes.iter().filter_map(Contact::to_compact).map(ByteArray::new).collect()
+fn write_nodes(nodes: &[Contact], to: &mut impl Sink) {
+    to.put(b"5:nodesl");
+    for compact in nodes.iter().filter_map(Contact::to_compact) {
+        to.put(b"26:");
+        to.put(&compact);
+    }
+    to.put(b"e");
 }
 
-/// A count as an integer that every strict decoder takes.
-fn number(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
+fn write_values<'a>(values: impl Iterator<Item = &'a Bytes>, to: &mut impl Sink) {
+    to.put(b"6:valuesl");
+    values.for_each(|value| to.string(value));
+    to.put(b"e");
+}
+
+/// The values that go into one `get_value` reply beside this transaction id: first come, first served.
+fn fitting<'a>(transaction: &TransactionId, values: &'a [Bytes]) -> impl Iterator<Item = &'a Bytes> {
+    let mut room = room_for_values(transaction);
+    values.iter().filter(move |value| match room.checked_sub(string_len(value.len())) {
+        Some(rest) => {
+            room = rest;
+            true
+        }
+        None => false,
+    })
 }

@@ -1,78 +1,154 @@
-//! `Fields`: a decoded dictionary, from which fields of an exact type are taken.
+//! `Value`, `Fields`, `Elements`: bencode that has passed the scan, read where it lies.
 //!
-//! Goes through a generic value: deriving `Deserialize` would refuse keys that are not UTF-8, and take a list
-//! of small integers for a string.
-
-use std::collections::HashMap;
+//! Copies nothing and builds no tree: a container is the bytes behind its first one, read by iterating. What every
+//! field goes through is always inlined, or cursors and values travel through memory at twice the cost.
 
 use khashmir_types::Id;
-use serde_bencode::value::Value;
 
-/// The fields of a dictionary. A field of another type than the one asked for counts as absent.
-#[derive(Debug)]
-pub(super) struct Fields(HashMap<Vec<u8>, Value>);
+use crate::cursor::Cursor;
 
-impl Fields {
-    /// The fields of a message that has passed the scan, or `None` if it is no dictionary.
-    pub(super) fn of_message(datagram: &[u8]) -> Option<Self> {
-        match serde_bencode::from_bytes(datagram) {
-            Ok(Value::Dict(fields)) => Some(Self(fields)),
+/// A value. Asked for what it is not, it is `None`.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Value<'a> {
+    Integer(i64),
+    String(&'a [u8]),
+    List(Elements<'a>),
+    Dict(Fields<'a>),
+}
+
+impl<'a> Value<'a> {
+    pub(super) const fn string(self) -> Option<&'a [u8]> {
+        match self {
+            Self::String(string) => Some(string),
             _ => None,
         }
     }
 
-    pub(super) fn has_exactly(&self, names: &[&str]) -> bool {
-        self.0.len() == names.len() && names.iter().all(|name| self.0.contains_key(name.as_bytes()))
+    pub(super) fn id(self) -> Option<Id> {
+        Id::from_slice(self.string()?)
     }
 
-    pub(super) fn take_bytes(&mut self, name: &str) -> Option<Vec<u8>> {
-        bytes(self.take(name)?)
-    }
-
-    pub(super) fn take_id(&mut self, name: &str) -> Option<Id> {
-        Id::from_slice(&self.take_bytes(name)?)
+    pub(super) const fn integer(self) -> Option<i64> {
+        match self {
+            Self::Integer(number) => Some(number),
+            _ => None,
+        }
     }
 
     /// An integer that is not negative.
-    pub(super) fn take_count(&mut self, name: &str) -> Option<u64> {
-        match self.take(name)? {
-            Value::Int(number) => u64::try_from(number).ok(),
+    pub(super) fn count(self) -> Option<u64> {
+        u64::try_from(self.integer()?).ok()
+    }
+
+    pub(super) const fn list(self) -> Option<Elements<'a>> {
+        match self {
+            Self::List(elements) => Some(elements),
             _ => None,
         }
     }
 
-    pub(super) fn take_dict(&mut self, name: &str) -> Option<Self> {
-        match self.take(name)? {
-            Value::Dict(fields) => Some(Self(fields)),
+    pub(super) const fn dict(self) -> Option<Fields<'a>> {
+        match self {
+            Self::Dict(fields) => Some(fields),
             _ => None,
         }
     }
 
-    /// The strings in a list; elements of other types are passed over.
-    pub(super) fn take_strings(&mut self, name: &str) -> Option<impl Iterator<Item = Vec<u8>>> {
-        match self.take(name)? {
-            Value::List(elements) => Some(elements.into_iter().filter_map(bytes)),
-            _ => None,
+    /// The value that begins at `cursor`, or `None` if none does.
+    pub(super) fn at(mut cursor: Cursor<'a>) -> Option<Self> {
+        Self::read(&mut cursor)
+    }
+
+    /// As [`Self::at`]; moves the cursor behind a string or an integer, or into a container.
+    #[inline(always)]
+    fn read(cursor: &mut Cursor<'a>) -> Option<Self> {
+        match cursor.peek().ok()? {
+            b'i' => Some(Self::Integer(cursor.integer().ok()?)),
+            b'l' => {
+                cursor.advance();
+                Some(Self::List(Elements(*cursor)))
+            }
+            b'd' => {
+                cursor.advance();
+                Some(Self::Dict(Fields(*cursor)))
+            }
+            _ => Some(Self::String(cursor.string().ok()?)),
         }
     }
 
-    /// A list of exactly an integer and a string.
-    pub(super) fn take_error(&mut self, name: &str) -> Option<(i64, Vec<u8>)> {
-        let Value::List(elements) = self.take(name)? else { return None };
-        match <[Value; 2]>::try_from(elements) {
-            Ok([Value::Int(code), Value::Bytes(text)]) => Some((code, text)),
-            _ => None,
+    /// The value at `cursor`, which moves behind it.
+    #[inline(always)]
+    fn next(cursor: &mut Cursor<'a>) -> Option<Self> {
+        let value = Self::read(cursor)?;
+        if matches!(value, Self::List(_) | Self::Dict(_)) {
+            leave(cursor)?;
         }
-    }
-
-    fn take(&mut self, name: &str) -> Option<Value> {
-        self.0.remove(name.as_bytes())
+        Some(value)
     }
 }
 
-fn bytes(value: Value) -> Option<Vec<u8>> {
-    match value {
-        Value::Bytes(bytes) => Some(bytes),
-        _ => None,
+/// The elements of a list.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Elements<'a>(Cursor<'a>);
+
+impl<'a> Elements<'a> {
+    /// Those that are strings; the others are passed over.
+    pub(super) fn strings(self) -> impl Iterator<Item = &'a [u8]> {
+        self.filter_map(Value::string)
     }
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Value<'a>> {
+        // At the end of the list begins no value.
+        Value::next(&mut self.0)
+    }
+}
+
+/// The entries of a dictionary, in the order of their keys.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fields<'a>(Cursor<'a>);
+
+impl<'a> Fields<'a> {
+    /// The values of exactly these keys, which must be given in ascending order; `None` if one is missing or
+    /// there are others.
+    pub(super) fn exactly<const N: usize>(mut self, keys: [&str; N]) -> Option<[Value<'a>; N]> {
+        let mut values = [Value::Integer(0); N];
+        for (expected, value) in keys.iter().zip(&mut values) {
+            let (key, found) = self.next()?;
+            if key != expected.as_bytes() {
+                return None;
+            }
+            *value = found;
+        }
+        self.next().is_none().then_some(values)
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = (&'a [u8], Value<'a>);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<(&'a [u8], Value<'a>)> {
+        // At the end of the dictionary begins no key.
+        Some((self.0.string().ok()?, Value::next(&mut self.0)?))
+    }
+}
+
+/// Moves the cursor behind the end of the container it is in.
+fn leave(cursor: &mut Cursor<'_>) -> Option<()> {
+    let mut depth = 1_usize;
+    while depth > 0 {
+        match cursor.peek().ok()? {
+            b'i' => drop(cursor.integer().ok()?),
+            b'0'..=b'9' => drop(cursor.string().ok()?),
+            end_or_beginning => {
+                depth = if end_or_beginning == b'e' { depth - 1 } else { depth + 1 };
+                cursor.advance();
+            }
+        }
+    }
+    Some(())
 }

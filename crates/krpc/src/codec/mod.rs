@@ -1,22 +1,29 @@
-//! Datagrams to messages and back, over `serde_bencode`.
+//! Datagrams to messages and back.
 //!
 //! Knows the wire and nothing of calls, addresses or time. Every check of a message is made here, before
-//! anything can have an effect.
+//! anything can have an effect. First the scan looks at every byte, strictly; then the few fields that a message
+//! has are read where they lie.
 
 mod encode;
 mod fields;
 mod query;
 mod reply;
+mod sink;
 
 use khashmir_types::Id;
 
 pub(crate) use encode::fits;
-pub use encode::{MAX_STORABLE, ReplyTooLong, encode_error, encode_query, encode_reply, max_storable};
+pub use encode::{
+    MAX_STORABLE, ReplyTooLong, encode_error, encode_query, encode_query_with, encode_reply,
+    encode_reply_with, max_storable,
+};
 pub use reply::{MalformedReply, ReplyBody};
 
+use crate::cursor::Cursor;
 use crate::message::{Query, Refusal};
-use crate::{Method, ScanError, TransactionId, scan};
-use fields::Fields;
+use crate::scan::scan_with;
+use crate::{Level, Method, ScanError, TransactionId};
+use fields::{Fields, Value};
 
 /// Bytes in the longest datagram we send: what an Ethernet frame carries unfragmented (1500 less 20 for
 /// IPv4, 8 for UDP). A query that is longer is not sent; a reply is cut or becomes an error.
@@ -30,9 +37,9 @@ pub const MAX_INCOMING: usize = 8192;
 /// Bytes kept of the text in a received error.
 const MAX_ERROR_TEXT: usize = 128;
 
-/// A received message.
+/// A received message. A reply borrows from the datagram, all else is its own.
 #[derive(Debug)]
-pub enum Message {
+pub enum Message<'a> {
     /// A query in which everything is as it must be.
     Query {
         /// To be echoed in the answer.
@@ -41,6 +48,8 @@ pub enum Message {
         sender: Id,
         /// The question.
         query: Query,
+        /// What the sender says it understands.
+        level: Level,
     },
     /// A query that can only be answered with an error.
     Refused {
@@ -56,7 +65,7 @@ pub enum Message {
         /// The query's.
         transaction: TransactionId,
         /// To be read once the query is known.
-        body: ReplyBody,
+        body: ReplyBody<'a>,
     },
     /// An error in answer to a query of ours.
     Error {
@@ -94,53 +103,98 @@ pub enum DecodeError {
 
 /// Reads a datagram.
 ///
-/// Allocates at most a small multiple of the datagram, and never recurses deeper than
-/// [`MAX_DEPTH`](crate::MAX_DEPTH).
+/// Allocates only what the message owns: the value and the token of a `store_value`, the text of an error.
 ///
 /// # Errors
 /// Whatever cannot be answered at all. A query with a known shape but wrong contents is
 /// [`Message::Refused`] instead.
-pub fn decode(datagram: &[u8]) -> Result<Message, DecodeError> {
+pub fn decode(datagram: &[u8]) -> Result<Message<'_>, DecodeError> {
     if datagram.len() > MAX_INCOMING {
         return Err(DecodeError::TooLong);
     }
-    scan(datagram)?;
-    let mut fields = Fields::of_message(datagram).ok_or(DecodeError::Envelope)?;
-    let content = Content::take(&mut fields).ok_or(DecodeError::Envelope)?;
-    let transaction = fields.take_bytes("t").ok_or(DecodeError::Envelope)?;
-    let transaction = TransactionId::from_slice(&transaction).ok_or(DecodeError::TransactionId)?;
+    let envelope = Envelope::read(datagram)?;
+    let content = envelope.content().ok_or(DecodeError::Envelope)?;
+    let transaction = string(envelope.t).ok_or(DecodeError::Envelope)?;
+    let transaction = TransactionId::from_slice(transaction).ok_or(DecodeError::TransactionId)?;
     Ok(content.into_message(transaction))
 }
 
+/// Where the fields of a message begin. Other fields are ignored.
+#[derive(Default)]
+struct Envelope<'a> {
+    a: Option<Cursor<'a>>,
+    e: Option<Cursor<'a>>,
+    q: Option<Cursor<'a>>,
+    r: Option<Cursor<'a>>,
+    t: Option<Cursor<'a>>,
+    v: Option<Cursor<'a>>,
+    y: Option<Cursor<'a>>,
+}
+
+impl<'a> Envelope<'a> {
+    fn read(datagram: &'a [u8]) -> Result<Self, ScanError> {
+        let mut envelope = Self::default();
+        scan_with(datagram, |key, value| {
+            match key {
+                b"a" => envelope.a = Some(value),
+                b"e" => envelope.e = Some(value),
+                b"q" => envelope.q = Some(value),
+                b"r" => envelope.r = Some(value),
+                b"t" => envelope.t = Some(value),
+                b"v" => envelope.v = Some(value),
+                b"y" => envelope.y = Some(value),
+                _ => {}
+            };
+        })?;
+        Ok(envelope)
+    }
+
+    /// What the message says; `None` if it lacks what its type must have, or has it in another type.
+    fn content(&self) -> Option<Content<'a>> {
+        match string(self.y)? {
+            b"q" => {
+                let level = string(self.v).map(Level::of_mark).unwrap_or_default();
+                Some(Content::Query { name: string(self.q)?, arguments: dict(self.a)?, level })
+            }
+            b"r" => Some(Content::Reply { results: dict(self.r)? }),
+            b"e" => error(self.e).map(|(code, text)| Content::Error { code, text }),
+            _ => Some(Content::UnknownType),
+        }
+    }
+}
+
+fn string(field: Option<Cursor<'_>>) -> Option<&[u8]> {
+    Value::at(field?)?.string()
+}
+
+fn dict(field: Option<Cursor<'_>>) -> Option<Fields<'_>> {
+    Value::at(field?)?.dict()
+}
+
+/// A list of exactly an integer and a string.
+fn error(field: Option<Cursor<'_>>) -> Option<(i64, &[u8])> {
+    let mut elements = Value::at(field?)?.list()?;
+    let error = (elements.next()?.integer()?, elements.next()?.string()?);
+    elements.next().is_none().then_some(error)
+}
+
 /// A message without its transaction id, its types checked but not yet its meaning.
-enum Content {
-    Query { name: Vec<u8>, arguments: Fields },
-    Reply { results: Fields },
-    Error { code: i64, text: Vec<u8> },
+enum Content<'a> {
+    Query { name: &'a [u8], arguments: Fields<'a>, level: Level },
+    Reply { results: Fields<'a> },
+    Error { code: i64, text: &'a [u8] },
     UnknownType,
 }
 
-impl Content {
-    fn take(fields: &mut Fields) -> Option<Self> {
-        match fields.take_bytes("y")?.as_slice() {
-            b"q" => Some(Self::Query { name: fields.take_bytes("q")?, arguments: fields.take_dict("a")? }),
-            b"r" => Some(Self::Reply { results: fields.take_dict("r")? }),
-            b"e" => {
-                let (code, text) = fields.take_error("e")?;
-                Some(Self::Error { code, text })
-            }
-            _ => Some(Self::UnknownType),
-        }
-    }
-
-    fn into_message(self, transaction: TransactionId) -> Message {
+impl<'a> Content<'a> {
+    fn into_message(self, transaction: TransactionId) -> Message<'a> {
         match self {
-            Self::Query { name, arguments } => match query::read(&name, arguments) {
-                Ok((sender, query)) => Message::Query { transaction, sender, query },
+            Self::Query { name, arguments, level } => match query::read(name, arguments) {
+                Ok((sender, query)) => Message::Query { transaction, sender, query, level },
                 Err((method, refusal)) => Message::Refused { transaction, method, refusal },
             },
             Self::Reply { results } => Message::Reply { transaction, body: ReplyBody::new(results) },
-            Self::Error { code, text } => Message::Error { transaction, code, text: printable(&text) },
+            Self::Error { code, text } => Message::Error { transaction, code, text: printable(text) },
             Self::UnknownType => Message::UnknownType { transaction },
         }
     }

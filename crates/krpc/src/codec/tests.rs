@@ -8,11 +8,16 @@ use proptest::prelude::*;
 use super::*;
 use crate::message::{ErrorCode, MAX_NODES_PER_REPLY, MAX_VALUE, Reply, Token};
 
+mod reference;
+
 const SENDER: Id = Id::new([0xaa; Id::LEN]);
 
 fn t() -> TransactionId {
     TransactionId::from_slice(&[b'T'; 20]).unwrap()
 }
+
+/// Bytes of a level in a query.
+const MARK_LEN: usize = b"1:v4:KM\x00\x01".len();
 
 /// A ping's frame around other arguments or another method.
 fn query(arguments: &str, method: &str) -> Vec<u8> {
@@ -38,6 +43,10 @@ fn reply(results: &str, method: Method) -> Reply {
     read_reply(datagram.as_bytes(), method).unwrap().1
 }
 
+fn find_value(nodes: Vec<Contact>, values: Vec<Bytes>) -> Reply {
+    Reply::FindValue { nodes, num: values.len() as u64, values }
+}
+
 fn id() -> impl Strategy<Value = Id> {
     any::<[u8; 20]>().prop_map(Id::new)
 }
@@ -48,6 +57,10 @@ fn node_id() -> impl Strategy<Value = Id> {
 
 fn transaction() -> impl Strategy<Value = TransactionId> {
     vec(any::<u8>(), 0..=64).prop_map(|bytes| TransactionId::from_slice(&bytes).unwrap())
+}
+
+fn levels() -> impl Strategy<Value = Level> {
+    (0_u16..4).prop_map(Level::new)
 }
 
 fn queries() -> impl Strategy<Value = Query> {
@@ -74,23 +87,30 @@ fn replies() -> impl Strategy<Value = Reply> {
         (any::<[u8; 4]>(), 1..=u16::MAX).prop_map(|(ip, port)| std::net::SocketAddrV4::new(ip.into(), port));
     let token = vec(any::<u8>(), 1..=64).prop_map(Token::new);
     let values = vec(vec(any::<u8>(), 1..=300).prop_map(Bytes::from), 0..4);
+    let num = 0..=i64::MAX.unsigned_abs();
     prop_oneof![
         Just(Reply::Ping),
         Just(Reply::StoreValue),
         proptest::option::of(addr).prop_map(|addr| Reply::Join { addr }),
         (nodes(), proptest::option::of(token)).prop_map(|(nodes, token)| Reply::FindNode { nodes, token }),
-        (nodes(), 0..=i64::MAX.unsigned_abs()).prop_map(|(nodes, num)| Reply::FindValue { nodes, num }),
+        (nodes(), num, values.clone()).prop_map(|(nodes, num, values)| Reply::FindValue {
+            nodes,
+            num,
+            values
+        }),
         values.prop_map(|values| Reply::GetValue { values }),
     ]
 }
 
 proptest! {
     #[test]
-    fn a_query_comes_back_as_it_was(t in transaction(), id in node_id(), asked in queries()) {
-        let datagram = encode_query(&t, &id, &asked);
+    fn a_query_comes_back_as_it_was(t in transaction(), id in node_id(), asked in queries(), level in levels()) {
+        let datagram = encode_query_with(&t, &id, &asked, level);
         match decode(&datagram) {
-            Ok(Message::Query { transaction, sender, query }) => {
+            Ok(Message::Query { transaction, sender, query, level: told }) => {
                 prop_assert_eq!((transaction, sender, query), (t, id, asked));
+                let is_full = datagram.len() + MARK_LEN > MAX_DATAGRAM;
+                prop_assert!(told == level || (told == Level::ORIGINAL && is_full), "{:?}", told);
             }
             other => prop_assert!(false, "{:?}", other),
         }
@@ -98,7 +118,7 @@ proptest! {
 
     #[test]
     fn a_reply_comes_back_as_it_was(t in transaction(), id in id(), said in replies()) {
-        let datagram = encode_reply(&t, &id, &said).unwrap();
+        let datagram = encode_reply_with(&t, &id, &said, Level::OURS).unwrap();
         match decode(&datagram) {
             Ok(Message::Reply { transaction, body }) => {
                 prop_assert_eq!(transaction, t);
@@ -211,9 +231,52 @@ fn no_values_are_an_empty_list_not_an_error() {
 fn an_ipv6_contact_is_left_out_of_a_reply() {
     let v6 = Contact::new(SENDER, "[2001:db8::1]:9977".parse().unwrap());
     let v4 = Contact::new(SENDER, "192.0.2.1:9977".parse().unwrap());
-    let datagram = encode_reply(&t(), &SENDER, &Reply::FindValue { nodes: vec![v6, v4], num: 0 }).unwrap();
+    let datagram = encode_reply(&t(), &SENDER, &find_value(vec![v6, v4], vec![])).unwrap();
     let sent = read_reply(&datagram, Method::FindValue).unwrap().1;
-    assert_eq!(sent, Reply::FindValue { nodes: vec![v4], num: 0 });
+    assert_eq!(sent, find_value(vec![v4], vec![]));
+}
+
+#[test]
+fn a_query_tells_our_level_between_its_transaction_and_its_type() {
+    let datagram = encode_query_with(&t(), &SENDER, &Query::Ping, Level::OURS);
+    assert!(datagram.ends_with(b"1:t20:TTTTTTTTTTTTTTTTTTTT1:v4:KM\x00\x011:y1:qe"));
+    assert_eq!(datagram.len(), encode_query(&t(), &SENDER, &Query::Ping).len() + MARK_LEN);
+}
+
+#[test]
+fn a_value_of_the_largest_size_leaves_no_room_for_our_level() {
+    let store = |len| {
+        let (value, token) = (vec![b'v'; len].into(), Token::new(vec![b't'; 20]));
+        let query = Query::StoreValue { key: SENDER, value, token };
+        let datagram = encode_query_with(&t(), &SENDER, &query, Level::OURS);
+        assert!(datagram.len() <= MAX_DATAGRAM);
+        match decode(&datagram) {
+            Ok(Message::Query { level, .. }) => level,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(store(MAX_STORABLE - MARK_LEN), Level::OURS);
+    assert_eq!(store(MAX_STORABLE - MARK_LEN + 1), Level::ORIGINAL);
+    assert_eq!(store(MAX_STORABLE), Level::ORIGINAL);
+}
+
+#[test]
+fn values_go_out_with_find_value_all_or_none_and_only_to_those_who_take_them() {
+    let node = Contact::new(SENDER, "192.0.2.1:9977".parse().unwrap());
+    let sent = |len, level| {
+        let said = find_value(vec![node; 8], vec![vec![b'v'; len].into(), Bytes::from_static(b"small")]);
+        let datagram = encode_reply_with(&t(), &SENDER, &said, level).unwrap();
+        match read_reply(&datagram, Method::FindValue).unwrap().1 {
+            Reply::FindValue { values, num: 2, nodes } if nodes.len() == 8 => (values.len(), datagram.len()),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (values, plain) = sent(1000, Level::ORIGINAL);
+    assert_eq!(values, 0);
+    let room = MAX_DATAGRAM - plain - b"6:valuesl1000:5:smalle".len();
+    assert_eq!(sent(room, Level::OURS), (2, MAX_DATAGRAM));
+    assert_eq!(sent(room + 1, Level::OURS), (0, plain));
+    assert_eq!(sent(room, Level::new(7)), (2, MAX_DATAGRAM));
 }
 
 #[test]

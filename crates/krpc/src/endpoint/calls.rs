@@ -2,7 +2,7 @@
 //!
 //! Keeps its indexes in step; must not decide when anything is sent, resent or given up.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use crate::{Method, TransactionId};
 pub(super) struct Call {
     pub(super) callee: Callee,
     pub(super) method: Method,
-    pub(super) transaction: TransactionId,
+    pub(super) transaction: [u8; TransactionId::LEN],
     pub(super) payload: Bytes,
     pub(super) repeat: Repeat,
     /// `None` while it is queued.
@@ -38,23 +38,23 @@ pub(super) struct Flight {
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     all: BTreeMap<CallId, Call>,
-    /// Not yet sent, first come first served.
-    queued: BTreeSet<CallId>,
+    /// Not yet sent, first come first served, and so in ascending order.
+    queued: VecDeque<CallId>,
     /// In flight, by when something must be done.
     deadlines: BTreeSet<(Time, CallId)>,
-    /// In flight, by what an answer must show.
-    by_answer: HashMap<(SocketAddr, TransactionId), CallId>,
+    /// In flight, by the 160 random bits that an answer must show; no two calls have the same.
+    by_transaction: BTreeMap<[u8; TransactionId::LEN], CallId>,
 }
 
 impl Calls {
     pub(super) fn enqueue(&mut self, id: CallId, call: Call) {
         self.all.insert(id, call);
-        self.queued.insert(id);
+        self.queued.push_back(id);
     }
 
     /// Takes the next call out of the queue; it must be launched.
     pub(super) fn dequeue(&mut self) -> Option<CallId> {
-        self.queued.pop_first()
+        self.queued.pop_front()
     }
 
     /// Is this call to be sent again?
@@ -69,16 +69,17 @@ impl Calls {
             self.deadlines.remove(&(before.deadline, id));
         }
         self.deadlines.insert((flight.deadline, id));
-        self.by_answer.insert((call.callee.addr, call.transaction), id);
+        self.by_transaction.insert(call.transaction, id);
         Some(call)
     }
 
     pub(super) fn remove(&mut self, id: CallId) -> Option<Call> {
         let call = self.all.remove(&id)?;
-        self.queued.remove(&id);
         if let Some(flight) = call.flight {
             self.deadlines.remove(&(flight.deadline, id));
-            self.by_answer.remove(&(call.callee.addr, call.transaction));
+            self.by_transaction.remove(&call.transaction);
+        } else if let Ok(place) = self.queued.binary_search(&id) {
+            self.queued.remove(place);
         }
         if self.all.is_empty() {
             *self = Self::default();
@@ -87,8 +88,10 @@ impl Calls {
     }
 
     /// The call that an answer from `addr` with this transaction id belongs to.
-    pub(super) fn answered_by(&self, addr: SocketAddr, transaction: TransactionId) -> Option<CallId> {
-        self.by_answer.get(&(addr, transaction)).copied()
+    pub(super) fn answered_by(&self, addr: SocketAddr, transaction: &TransactionId) -> Option<CallId> {
+        let transaction: &[u8; TransactionId::LEN] = transaction.as_bytes().try_into().ok()?;
+        let id = self.by_transaction.get(transaction).copied()?;
+        self.all.get(&id).is_some_and(|call| call.callee.addr == addr).then_some(id)
     }
 
     /// The first call whose deadline is not after `now`.

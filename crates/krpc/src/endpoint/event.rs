@@ -9,7 +9,7 @@ use khashmir_types::{Contact, Id};
 
 use crate::codec::fits;
 use crate::message::{Query, Reply};
-use crate::{Method, TransactionId};
+use crate::{Level, Method, TransactionId};
 
 /// Names one call of one endpoint. Later calls have greater names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,6 +63,7 @@ pub struct ReplyTo {
     pub(super) addr: SocketAddr,
     pub(super) transaction: TransactionId,
     pub(super) method: Method,
+    pub(super) level: Level,
 }
 
 impl ReplyTo {
@@ -78,8 +79,14 @@ impl ReplyTo {
         self.method
     }
 
-    /// Do all of `values` fit one reply to this query? If not, [`Endpoint::reply`](crate::Endpoint::reply) sends
-    /// the first that do.
+    /// What the asker says it understands; a reply to it may hold what the original does not know.
+    #[must_use]
+    pub const fn level(&self) -> Level {
+        self.level
+    }
+
+    /// Do all of `values` fit one reply to this `get_value`? If not, [`Endpoint::reply`](crate::Endpoint::reply)
+    /// sends the first that do.
     #[must_use]
     pub fn fits(&self, values: &[Bytes]) -> bool {
         fits(&self.transaction, values)

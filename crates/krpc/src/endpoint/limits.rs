@@ -60,6 +60,10 @@ impl Answers {
 
     /// May a query from `ip` be answered now? If so, it counts.
     pub(super) fn admits(&mut self, ip: IpAddr, now: Time) -> bool {
+        // Without a limit there is nothing to count, nor to remember.
+        if self.limit == u32::MAX {
+            return true;
+        }
         if now.since(self.since) >= Duration::from_secs(1) || self.counts.len() >= Self::MAX_ADDRESSES {
             self.since = now;
             self.counts = HashMap::new();
@@ -106,6 +110,13 @@ mod tests {
         assert_eq!((0..20).filter(|_| answers.admits(ip(1), start)).count(), 5);
         assert!(answers.admits(ip(2), start));
         assert!(answers.admits(ip(1), start + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn without_a_limit_nobody_is_remembered() {
+        let mut answers = answers(u32::MAX);
+        assert!((0..100).all(|number| answers.admits(ip(number), Time::from_secs(100))));
+        assert_eq!(answers.counts.capacity(), 0);
     }
 
     #[test]

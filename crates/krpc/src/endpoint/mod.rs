@@ -20,9 +20,11 @@ pub use config::{ConfigError, EndpointConfig};
 pub use counters::{Counters, DropReason, MethodCounters};
 pub use event::{CallId, CallRefused, Callee, Event, Failure, Repeat, ReplyTo, Transmit};
 
-use crate::codec::{MAX_DATAGRAM, Message, ReplyBody, decode, encode_error, encode_query, encode_reply};
+use crate::codec::{
+    MAX_DATAGRAM, Message, ReplyBody, decode, encode_error, encode_query_with, encode_reply_with,
+};
 use crate::message::{ErrorCode, Query, Refusal, Reply};
-use crate::{Method, TransactionId};
+use crate::{Level, Method, TransactionId};
 use calls::{Call, Calls, Flight};
 use limits::{Answers, Pace};
 
@@ -109,8 +111,8 @@ impl Endpoint {
         if self.calls.queued() >= self.config.max_queued {
             return Err(CallRefused::QueueFull);
         }
-        let transaction = TransactionId::random(rng);
-        let payload = encode_query(&transaction, &self.own_id, query);
+        let transaction = TransactionId::random_bytes(rng);
+        let payload = encode_query_with(&transaction.into(), &self.own_id, query, Level::OURS);
         if payload.len() > MAX_DATAGRAM {
             return Err(CallRefused::TooLong { found: payload.len(), limit: MAX_DATAGRAM });
         }
@@ -166,13 +168,14 @@ impl Endpoint {
 
     /// Answers a query. `reply` must be to the method that was asked for.
     ///
-    /// Of values, those are sent that fit the datagram; a reply that does not fit at all becomes error 206.
+    /// Of the values of a `get_value`, those are sent that fit the datagram; those of a `find_value` only if all of
+    /// them fit and the asker takes them. A reply that does not fit at all becomes error 206.
     pub fn reply(&mut self, to: &ReplyTo, reply: &Reply) {
         debug_assert_eq!(reply.method(), to.method, "a reply of another kind than the query");
         if self.stopped {
             return;
         }
-        match encode_reply(&to.transaction, &self.own_id, reply) {
+        match encode_reply_with(&to.transaction, &self.own_id, reply, to.level) {
             Ok(payload) => self.transmit(to.addr, payload),
             Err(_) => self.reply_error(to, ErrorCode::ReplyTooLong),
         }
@@ -233,10 +236,10 @@ impl Endpoint {
         self.calls.in_flight() + self.calls.queued()
     }
 
-    fn handle_message(&mut self, from: SocketAddr, message: Message, now: Time) {
+    fn handle_message(&mut self, from: SocketAddr, message: Message<'_>, now: Time) {
         match message {
-            Message::Query { transaction, sender, query } => {
-                let reply_to = ReplyTo { addr: from, transaction, method: query.method() };
+            Message::Query { transaction, sender, query, level } => {
+                let reply_to = ReplyTo { addr: from, transaction, method: query.method(), level };
                 if self.admits_query(from, Some(query.method()), now) {
                     self.events.push_back(Event::Query { from, sender, query, reply_to });
                 }
@@ -246,15 +249,15 @@ impl Endpoint {
                     self.refuse(from, &transaction, method, &refusal);
                 }
             }
-            Message::Reply { transaction, body } => match self.calls.answered_by(from, transaction) {
+            Message::Reply { transaction, body } => match self.calls.answered_by(from, &transaction) {
                 Some(id) => self.settle(id, body, now),
                 None => self.drop_datagram(from, DropReason::Unexpected),
             },
-            Message::Error { transaction, code, text } => match self.calls.answered_by(from, transaction) {
+            Message::Error { transaction, code, text } => match self.calls.answered_by(from, &transaction) {
                 Some(id) => self.fail(id, Failure::Error { code, text }),
                 None => self.drop_datagram(from, DropReason::Unexpected),
             },
-            Message::UnknownType { transaction } => match self.calls.answered_by(from, transaction) {
+            Message::UnknownType { transaction } => match self.calls.answered_by(from, &transaction) {
                 Some(id) => self.fail(id, Failure::UnknownType),
                 None => self.drop_datagram(from, DropReason::UnknownType),
             },
@@ -280,7 +283,7 @@ impl Endpoint {
     }
 
     /// Ends a call with the reply it got.
-    fn settle(&mut self, id: CallId, body: ReplyBody, now: Time) {
+    fn settle(&mut self, id: CallId, body: ReplyBody<'_>, now: Time) {
         let Some(call) = self.calls.remove(id) else { return };
         let (found, reply) = match body.read(call.method) {
             Ok((found, _)) if !self.may_answer(call.callee, found) => {

@@ -8,6 +8,7 @@ use rand::rngs::ChaCha12Rng;
 
 use super::*;
 use crate::Token;
+use crate::codec::{encode_query, encode_reply};
 
 const OWN: Id = Id::new([0xaa; Id::LEN]);
 const PEER: Id = Id::new([0xbb; Id::LEN]);
@@ -222,6 +223,48 @@ fn a_query_is_answered_at_its_address_with_its_transaction() {
 }
 
 #[test]
+fn every_query_of_ours_tells_our_level() {
+    let (_, _, first) = pinging();
+    assert!(matches!(decode(&first.payload), Ok(Message::Query { level: Level::OURS, .. })));
+}
+
+#[test]
+fn values_are_sent_unasked_only_to_those_who_take_them() {
+    let (t, asked) = (TransactionId::random(&mut rng()), Query::FindValue { key: PEER });
+    let reply = Reply::FindValue { nodes: vec![peer()], num: 1, values: vec!["value".into()] };
+    for level in [Level::ORIGINAL, Level::OURS] {
+        let mut endpoint = endpoint();
+        endpoint.handle_datagram(addr(1), &encode_query_with(&t, &PEER, &asked, level), START);
+        let Some(Event::Query { reply_to, .. }) = endpoint.poll_event() else { panic!("no query") };
+        assert_eq!(reply_to.level(), level);
+        endpoint.reply(&reply_to, &reply);
+        let sent = endpoint.poll_transmit().unwrap().payload;
+        let has_values = sent.windows(6).any(|window| window == b"values");
+        assert_eq!(has_values, level == Level::OURS, "to the original byte for byte as ever");
+    }
+}
+
+#[test]
+fn an_endpoint_at_rest_owns_no_queues() {
+    let (mut endpoint, _, query) = pinging();
+    endpoint.handle_datagram(peer().addr, &answer(&query, PEER, &Reply::Ping), START);
+    assert_eq!((events(&mut endpoint).len(), transmits(&mut endpoint).len()), (1, 0));
+    assert_eq!((endpoint.events.capacity(), endpoint.transmits.capacity()), (0, 0));
+}
+
+#[test]
+fn an_answer_with_another_transaction_of_any_length_is_unexpected() {
+    let (mut endpoint, _, query) = pinging();
+    let ours = transaction(&query.payload);
+    for t in [&ours.as_bytes()[..19], &[ours.as_bytes(), b"x"].concat(), &[0; 20], b""] {
+        let t = TransactionId::from_slice(t).unwrap();
+        endpoint.handle_datagram(peer().addr, &encode_reply(&t, &PEER, &Reply::Ping).unwrap(), START);
+    }
+    assert_eq!((events(&mut endpoint), endpoint.open_calls()), (vec![], 1));
+    assert_eq!(endpoint.counters().dropped(DropReason::Unexpected), 4);
+}
+
+#[test]
 fn a_bad_query_is_refused_without_an_event() {
     let mut endpoint = endpoint();
     endpoint.handle_datagram(addr(1), b"d1:ade1:q4:ping1:t1:T1:y1:qe", START);
@@ -374,8 +417,9 @@ fn a_reply_that_fits_no_datagram_becomes_error_206() {
         addr: addr(1),
         transaction: TransactionId::from_slice(&[b'T'; 64]).unwrap(),
         method: Method::FindValue,
+        level: Level::OURS,
     };
-    endpoint.reply(&to, &Reply::FindValue { nodes: vec![peer(); 60], num: 0 });
+    endpoint.reply(&to, &Reply::FindValue { nodes: vec![peer(); 60], num: 0, values: vec![] });
     let payload = endpoint.poll_transmit().unwrap().payload;
     assert!(matches!(decode(&payload), Ok(Message::Error { code: 206, .. })));
 }
@@ -437,8 +481,9 @@ fn played(inputs: &[Input]) -> (Vec<Transmit>, Vec<Event>, Vec<CallId>) {
                 }
             }
             Input::Query { host, values: sizes } => {
-                let (transaction, method) = (TransactionId::random(&mut rng), Method::GetValue);
-                endpoint.reply(&ReplyTo { addr: addr(*host), transaction, method }, &values(sizes));
+                let (transaction, method, level) =
+                    (TransactionId::random(&mut rng), Method::GetValue, Level::OURS);
+                endpoint.reply(&ReplyTo { addr: addr(*host), transaction, method, level }, &values(sizes));
             }
             Input::SendError { host } => endpoint.handle_send_error(addr(*host), now),
         }

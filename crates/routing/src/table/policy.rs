@@ -58,7 +58,8 @@ impl KTable {
     /// `contact` sent us a query. That proves nothing, so at most it is pinged.
     ///
     /// It is if its id is new, there would be room for it or its bucket's oldest node was not heard for more than
-    /// `min_ping_interval`, and `max_newcomers` allows. When it answers, it enters, and is pinged again later.
+    /// `min_ping_interval` and the bucket's reserve is not full of nodes heard within `bucket_staleness`, and
+    /// `max_newcomers` allows. When it answers, it enters, and is pinged again later.
     pub fn on_query(&mut self, contact: Contact, now: Time) {
         let has_place = self.newcomers.has_place(&self.config, now);
         if !has_place || !self.is_admissible(&contact.id) || !self.wants(&contact.id, now) {
@@ -184,7 +185,16 @@ impl KTable {
         let splits = index + 1 == self.buckets.len();
         let stays = |node: &&KNode| !splits || depth(node.id()) == depth(id);
         let has_room = bucket.nodes().iter().filter(stays).count() < self.config.bucket_limit(depth(id));
-        has_room || bucket.oldest().is_some_and(|oldest| is_stale(oldest, self.stale_since(now)))
+        has_room || self.lacks_reserve(bucket, now)
+    }
+
+    /// May the oldest node of a full bucket be gone, while too few are known that would take its place?
+    ///
+    /// Without the second condition every lookup among quiet nodes would end in as many pings as it asks nodes.
+    fn lacks_reserve(&self, bucket: &KBucket, now: Time) -> bool {
+        let is_recent = |node: &&KNode| node.last_seen() >= Some(now - self.config.bucket_staleness);
+        bucket.oldest().is_some_and(|oldest| is_stale(oldest, self.stale_since(now)))
+            && bucket.reserve().iter().filter(is_recent).count() < self.config.replacements
     }
 
     /// Does a node wait for the place, the id or the address of the entry `contact`?

@@ -27,7 +27,7 @@ impl KTable {
     /// These nodes are named to others at once; those that may be gone by now are for [`load`](Self::load). The table
     /// holds what a [new](Self::new) one would after [`on_answer`](Self::on_answer) for each node at its `last_seen`,
     /// in that order (of equal times in the order given). Left out are our own and the null id, nodes that contradict
-    /// one before them, and those that would find their bucket full. Each bucket counts as touched when its youngest
+    /// one before them; those that would find their bucket full go into its reserve. Each bucket counts as touched when its youngest
     /// node was last seen, an empty one `now`. What was seen after `now` counts as seen now.
     #[must_use]
     pub fn restore(
@@ -40,7 +40,7 @@ impl KTable {
         let mut nodes = nodes.into_iter().collect::<Vec<_>>();
         nodes.retain(|node| table.is_admissible(&node.contact.id));
         nodes.sort_by_key(|node| node.last_seen);
-        let (entries, last) = table.find_places(&nodes, now);
+        let (entries, refused, last) = table.find_places(&nodes, now);
         let bucket = |index| {
             let nodes = entries.iter().filter(|(shared, _)| (*shared).min(last) == index);
             let nodes = nodes.map(|(_, node)| *node).collect::<Vec<_>>();
@@ -48,14 +48,19 @@ impl KTable {
             KBucket::with_nodes(nodes.into_iter().collect(), touched)
         };
         table.buckets = (0..=last).map(bucket).collect();
+        for node in refused {
+            let reserve = table.config.replacements;
+            table.bucket_mut(node.id()).keep_replacement(node.at_rest(), reserve);
+        }
         table
     }
 
-    /// Which of `nodes`, sorted by time, find a place, and the index of the last bucket.
+    /// Which of `nodes`, sorted by time, find a place, which find their bucket full, and the index of the last bucket.
     ///
     /// A bucket splits when there is one node too many, so each node ends among those that share as many bits with us,
     /// and enters if they are fewer than their bucket's limit, however deep the table is by then.
-    fn find_places(&self, nodes: &[KnownNode], now: Time) -> (Entries, usize) {
+    fn find_places(&self, nodes: &[KnownNode], now: Time) -> (Entries, Vec<KNode>, usize) {
+        let mut refused = Vec::new();
         let mut entries = Entries::with_capacity(nodes.len());
         let (mut counts, mut last) = ([0; Id::BITS], 0);
         for KnownNode { contact, last_seen, rtt } in nodes {
@@ -75,9 +80,10 @@ impl KTable {
                 entries.push((shared, node));
             } else {
                 last = last.max(shared + 1); // it was refused after a split
+                refused.push(node);
             }
         }
-        (entries, last.max(self.last_index(&counts)))
+        (entries, refused, last.max(self.last_index(&counts)))
     }
 
     /// The index of the first bucket that need not split, if `counts[i]` nodes share just `i` bits with us.

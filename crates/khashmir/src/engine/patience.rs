@@ -1,0 +1,68 @@
+//! `Patience`: how long answers take in this network, and so how long one waits before asking somebody else.
+//! Knows no nodes.
+
+use std::time::Duration;
+
+/// The round trips of all answers, smoothed as TCP does (RFC 6298, section 2).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Patience {
+    mean: Duration,
+    deviation: Duration,
+    samples: u32,
+}
+
+/// Round trips that make a rule: fewer say more about those who sent them than about the network.
+const ENOUGH: u32 = 8;
+
+/// However quick the others are, a node may be busy for a moment.
+const SHORTEST: Duration = Duration::from_millis(100);
+
+impl Patience {
+    /// Takes in how long an answer took.
+    pub(super) fn on_rtt(&mut self, rtt: Duration) {
+        if self.samples == 0 {
+            (self.mean, self.deviation) = (rtt, rtt / 2);
+        } else {
+            self.deviation = (3 * self.deviation + self.mean.abs_diff(rtt)) / 4;
+            self.mean = (7 * self.mean + rtt) / 8;
+        }
+        self.samples = self.samples.saturating_add(1);
+    }
+
+    /// After how long a node that has not answered is called slow; at most `longest`.
+    pub(super) fn limit(&self, longest: Duration) -> Duration {
+        if self.samples < ENOUGH {
+            return longest;
+        }
+        (self.mean + 4 * self.deviation).max(SHORTEST).min(longest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONGEST: Duration = Duration::from_secs(2);
+
+    fn after(rtts: &[u64]) -> Duration {
+        let mut patience = Patience::default();
+        rtts.iter().for_each(|ms| patience.on_rtt(Duration::from_millis(*ms)));
+        patience.limit(LONGEST)
+    }
+
+    #[test]
+    fn it_is_what_is_set_until_enough_is_known() {
+        assert_eq!(after(&[]), LONGEST);
+        assert_eq!(after(&[200; 7]), LONGEST);
+        assert!(after(&[200; 8]) < LONGEST);
+    }
+
+    #[test]
+    fn it_follows_the_round_trips_and_their_spread_within_limits() {
+        assert!((200..260).contains(&after(&[200; 20]).as_millis()));
+        let spread: Vec<_> = (0..40).map(|n| if n % 2 == 0 { 100 } else { 300 }).collect();
+        assert!((400..800).contains(&after(&spread).as_millis()));
+        assert_eq!(after(&[1; 20]), SHORTEST);
+        assert_eq!(after(&[5000; 20]), LONGEST);
+    }
+}

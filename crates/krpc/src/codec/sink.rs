@@ -1,0 +1,82 @@
+//! `Sink`: where bencode is written to, a buffer or only its length.
+//!
+//! Knows how scalars are written; must not know messages. Whoever writes a dictionary gives its keys in order.
+
+/// Takes bencode piece by piece.
+pub(super) trait Sink {
+    /// Takes bytes as they are: frames, or strings whose length was written before.
+    fn put(&mut self, bytes: &[u8]);
+
+    fn string(&mut self, string: &[u8]);
+
+    /// An integer that is not negative. What exceeds an `i64`, which strict decoders refuse, is the largest one.
+    fn count(&mut self, count: u64);
+}
+
+/// Only counts the bytes.
+#[derive(Default)]
+pub(super) struct Length(pub(super) usize);
+
+impl Sink for Length {
+    fn put(&mut self, bytes: &[u8]) {
+        self.0 += bytes.len();
+    }
+
+    fn string(&mut self, string: &[u8]) {
+        self.0 += string_len(string.len());
+    }
+
+    fn count(&mut self, count: u64) {
+        self.0 += digits(largest(count)) + 2;
+    }
+}
+
+impl Sink for Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+
+    fn string(&mut self, string: &[u8]) {
+        push_number(self, string.len() as u64);
+        self.push(b':');
+        self.extend_from_slice(string);
+    }
+
+    fn count(&mut self, count: u64) {
+        self.push(b'i');
+        push_number(self, largest(count));
+        self.push(b'e');
+    }
+}
+
+/// Bytes that a string of `len` bytes takes in bencode.
+pub(super) const fn string_len(len: usize) -> usize {
+    digits(len as u64) + 1 + len
+}
+
+const fn digits(number: u64) -> usize {
+    match number.checked_ilog10() {
+        Some(exponent) => exponent as usize + 1,
+        None => 1,
+    }
+}
+
+fn push_number(buffer: &mut Vec<u8>, mut number: u64) {
+    let mut text = [b'0'; MAX_DIGITS];
+    let mut start = MAX_DIGITS;
+    loop {
+        start -= 1;
+        text[start] += (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return buffer.extend_from_slice(&text[start..]);
+        }
+    }
+}
+
+/// Digits of the largest `u64`.
+const MAX_DIGITS: usize = 20;
+
+fn largest(count: u64) -> u64 {
+    count.min(i64::MAX.unsigned_abs())
+}
