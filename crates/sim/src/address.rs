@@ -55,7 +55,7 @@ impl Addresses {
         if !self.hosts.is_empty()
             && let Some(host) = self.hosts.get(&addr).or_else(|| self.by_ip.get(&addr.ip()))
         {
-            return Some(*host);
+            return (host.index() < hosts).then_some(*host);
         }
         let IpAddr::V4(ip) = addr.ip() else { return None };
         let offset = ip.to_bits().checked_sub(FIRST).filter(|offset| *offset <= MASK)?;

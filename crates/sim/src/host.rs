@@ -11,6 +11,7 @@ use crate::adversary::Adversary;
 use crate::chance::mix;
 use crate::disk::Disk;
 use crate::event::{Due, What};
+use crate::gate::Gate;
 
 /// A place where an engine runs, or ran.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub(crate) struct Host {
     /// Sent and received.
     pub(crate) bytes: u64,
     pub(crate) watches: Vec<Watch>,
+    /// What stands between it and the network, if anything does.
+    pub(crate) gate: Option<Box<Gate>>,
 }
 
 /// Who is at a host.
@@ -135,6 +138,7 @@ impl Host {
             digest: 0,
             bytes: 0,
             watches: Vec::new(),
+            gate: None,
         }
     }
 

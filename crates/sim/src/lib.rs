@@ -18,22 +18,44 @@
 mod address;
 mod adversary;
 mod chance;
+mod churn;
 mod counts;
 mod disk;
 mod event;
+mod gate;
 mod host;
 mod links;
+mod nat;
+mod oracle;
+mod partition;
+mod report;
+mod run;
+mod scenario;
 mod shard;
 mod terrain;
 mod wheel;
+mod workload;
 mod world;
 
 pub use address::HostId;
-pub use adversary::Adversary;
+pub use adversary::{
+    Adversary, AdversaryError, AdversaryKind, Answer, Asked, Claim, Colluder, Decoys, Deeds, Flood, Flooder,
+    Inventor, Liar, MAX_PREFIXES, Ring, Swallower, Tamper, Tampered, spread_over_prefixes,
+};
 pub use chance::Chance;
 pub use counts::Counts;
 pub use disk::Disk;
+pub use gate::Loss;
 pub use host::{Ended, Received};
-pub use links::{Delay, Geography, Links};
+pub use links::{Delay, Geography, Links, Matrix, MatrixError};
+pub use nat::{Nat, NatKind};
+pub use oracle::{Oracle, Resident};
+pub use partition::Cut;
+pub use report::{Bin, Latency, Measured, Operations, Report, Spread, TableQuality, Traffic};
+pub use run::{Progress, Run, Step};
+pub use scenario::{
+    AdversaryPlan, ChurnPlan, ClockPlan, CutPlan, DelayPlan, Disturbance, EnginePlan, EventPlan, Expectation,
+    Lifetime, LinkPlan, NatPlan, Preset, Scenario, ScenarioError, StartKind, StartPlan, Work, WorkloadPlan,
+};
 pub use terrain::Sent;
 pub use world::World;

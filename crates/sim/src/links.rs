@@ -6,8 +6,10 @@ use crate::HostId;
 use crate::chance::Chance;
 
 mod delay;
+mod matrix;
 
 pub use delay::{Delay, Geography};
+pub use matrix::{Matrix, MatrixError};
 
 /// How datagrams travel between hosts.
 #[derive(Clone, Debug, Default)]
@@ -22,7 +24,7 @@ pub struct Links {
     pub corruption: f64,
     /// The share that is held back for up to [`hold`](Self::hold), so that later ones overtake it.
     pub reordering: f64,
-    /// The longest time a datagram is held back.
+    /// The longest time a datagram is held back. While it is zero, none is.
     pub hold: Duration,
 }
 
@@ -71,7 +73,7 @@ impl Links {
         }
         let delay = self.delay.between(seed, from, to);
         let mut passage = || {
-            let is_held = chance.hits(self.reordering);
+            let is_held = !self.hold.is_zero() && chance.hits(self.reordering);
             let held = if is_held { self.hold.mul_f64(chance.unit()) } else { Duration::ZERO };
             Some(Passage { delay: delay + held, is_held, is_corrupted: chance.hits(self.corruption) })
         };

@@ -1,7 +1,6 @@
 //! `Shard`: some of the hosts, with what will happen to them. Runs by itself for as long as no other shard can
 //! reach it; which hosts share a shard changes nothing.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +14,7 @@ use crate::disk::Disk;
 use crate::event::{Due, Switch, What};
 use crate::host::{Ended, Host, Occupant, Received, Watch};
 use crate::links;
+use crate::nat::Peer;
 use crate::terrain::{Sent, Terrain};
 use crate::wheel::Wheel;
 
@@ -165,10 +165,9 @@ impl Shard {
         self.out.counts.events += 1;
         host.note(&due);
         match due.what {
-            What::Datagram { from_port, to_port, payload } => {
-                let mut from = terrain.addr(due.from);
-                from.set_port(from_port);
-                if self.deliver(id, from, to_port, &payload, now, terrain) {
+            What::Datagram { from_port, to_port, ref payload } => {
+                let peer = Peer { host: due.from, port: from_port };
+                if self.deliver(&due, peer, to_port, payload, terrain) {
                     self.settle(id, now, terrain);
                 }
             }
@@ -185,20 +184,23 @@ impl Shard {
         }
     }
 
-    /// Hands a datagram to whoever is at a host; returns whether anybody may have something to say to it.
-    fn deliver(
-        &mut self,
-        id: HostId,
-        from: SocketAddr,
-        to_port: u16,
-        payload: &Bytes,
-        now: Time,
-        terrain: &Terrain,
-    ) -> bool {
-        let counts = &mut self.out.counts;
+    /// Lets a datagram in, if what stands before the host does, and hands it to whoever is there; returns whether anybody
+    /// may have something to say to it.
+    fn deliver(&mut self, due: &Due, peer: Peer, to_port: u16, payload: &Bytes, terrain: &Terrain) -> bool {
+        let (id, now, counts) = (due.to, due.at, &mut self.out.counts);
         let host = &mut self.hosts[id.index() / self.out.outboxes.len()];
+        let mut is_meant = terrain.addr(id).port() == to_port;
+        if let Some(gate) = &host.gate {
+            let chance = terrain.chance(due.from, due.sequence);
+            if let Err(refusal) = gate.let_in(peer, to_port, now, chance) {
+                counts.refuse(refusal);
+                return false;
+            }
+            is_meant |= gate.nat.is_some();
+        }
         let shown = host.clock.shows(now);
-        let is_meant = terrain.addr(id).port() == to_port;
+        let mut from = terrain.addr(peer.host);
+        from.set_port(peer.port);
         match &mut host.occupant {
             Occupant::Engine(engine) if is_meant => engine.handle_datagram(from, payload, shown),
             Occupant::Adversary(adversary) if is_meant => adversary.handle_datagram(from, payload, shown),
@@ -292,16 +294,41 @@ impl Out {
         self.counts.sent += 1;
         self.counts.bytes += payload.len() as u64;
         host.bytes += payload.len() as u64;
-        let addr = terrain.addr(from);
+        let target = terrain.host_at(*to);
+        let mut addr = terrain.addr(from);
+        if let Some(gate) = &mut host.gate {
+            let peer = target.map(|host| Peer { host, port: to.port() });
+            addr.set_port(gate.let_out(addr.port(), peer, now));
+        }
         if terrain.keeps_sent {
             self.sent.push(Sent { at: now, from: addr, to: *to, payload: payload.clone() });
         }
-        let Some(target) = terrain.host_at(*to) else {
-            self.counts.to_nobody += 1;
+        match target {
+            None => self.counts.to_nobody += 1,
+            Some(target) if terrain.cuts(from, target) => self.counts.cut += 1,
+            Some(target) => {
+                let from = Peer { host: from, port: addr.port() };
+                self.carry(host, from, Peer { host: target, port: to.port() }, payload, now, terrain);
+            }
+        }
+    }
+
+    /// Sees to it that the copies of a datagram arrive that do.
+    fn carry(
+        &mut self,
+        host: &mut Host,
+        from: Peer,
+        to: Peer,
+        payload: &Bytes,
+        now: Time,
+        terrain: &Terrain,
+    ) {
+        let mut chance = terrain.chance(from.host, host.next_planned());
+        if host.gate.as_ref().is_some_and(|gate| chance.hits(gate.loss.outward)) {
+            self.counts.lost += 1;
             return;
-        };
-        let mut chance = Chance::of(terrain.seed, &[u64::from(from.0), u64::from(host.next_planned())]);
-        let passages = terrain.links.passages(terrain.seed, from, target, &mut chance);
+        }
+        let passages = terrain.links.passages(terrain.seed, from.host, to.host, &mut chance);
         self.counts.lost += u64::from(passages[0].is_none());
         self.counts.duplicated += u64::from(passages[1].is_some());
         for passage in passages.into_iter().flatten() {
@@ -312,9 +339,9 @@ impl Out {
             } else {
                 payload.clone()
             };
-            let what = What::Datagram { from_port: addr.port(), to_port: to.port(), payload };
+            let what = What::Datagram { from_port: from.port, to_port: to.port, payload };
             let (at, sequence) = (now + passage.delay, host.next_planned());
-            self.plan(Due { at, to: target, from, sequence, what });
+            self.plan(Due { at, to: to.host, from: from.host, sequence, what });
         }
     }
 }

@@ -16,9 +16,11 @@ pub(crate) trait Planned: Ord {
 /// Everything planned, to be taken out in its order.
 #[derive(Debug)]
 pub(crate) struct Wheel<T> {
-    /// What lies before [`Self::reached`], in order.
-    near: BinaryHeap<Reverse<T>>,
-    /// Everything planned for ticks before this one is in `near`.
+    /// What is left of the tick reached last, the next thing at the end: a tick is sorted once, which is quicker than a heap.
+    near: Vec<T>,
+    /// What was planned for ticks that were reached by then: little, unless it happens at once.
+    late: BinaryHeap<Reverse<T>>,
+    /// Everything planned for ticks before this one is in `near` or `late`.
     reached: u64,
     levels: [Level<T>; LEVELS],
     /// What is too far away for the levels.
@@ -46,7 +48,8 @@ const LEVELS: usize = 3;
 impl<T: Planned> Wheel<T> {
     pub(crate) fn new(now: Time) -> Self {
         Self {
-            near: BinaryHeap::new(),
+            near: Vec::new(),
+            late: BinaryHeap::new(),
             reached: tick(now),
             levels: std::array::from_fn(|_| Level::new()),
             far: BinaryHeap::new(),
@@ -62,39 +65,44 @@ impl<T: Planned> Wheel<T> {
 
     /// Takes out the next thing, if it is planned for before `end`.
     pub(crate) fn pop(&mut self, end: Time) -> Option<T> {
-        loop {
-            if let Some(Reverse(next)) = self.near.peek() {
-                if next.at() >= end {
-                    return None;
-                }
-                self.len -= 1;
-                return self.near.pop().map(|Reverse(thing)| thing);
-            }
+        while self.nearest().is_none() {
             if self.len == 0 || !self.advance(tick(end)) {
                 return None;
             }
         }
-    }
-
-    /// A moment before which nothing is planned; exact if it lies within the next second. `None` if nothing is.
-    pub(crate) fn next_at(&mut self) -> Option<Time> {
-        if self.len == 0 {
+        let (next, is_late) = self.nearest()?;
+        if next.at() >= end {
             return None;
         }
-        while self.near.is_empty() {
+        self.len -= 1;
+        if is_late { self.late.pop().map(|Reverse(thing)| thing) } else { self.near.pop() }
+    }
+
+    /// When the next thing happens. `None` if nothing is planned.
+    pub(crate) fn next_at(&mut self) -> Option<Time> {
+        while self.nearest().is_none() && self.len > 0 {
             self.advance(u64::MAX);
         }
-        self.near.peek().map(|Reverse(next)| next.at())
+        self.nearest().map(|(next, _)| next.at())
     }
 
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
+    /// The next of the things whose tick was reached, and whether it is one of the late.
+    fn nearest(&self) -> Option<(&T, bool)> {
+        match (self.near.last(), self.late.peek()) {
+            (Some(near), Some(Reverse(late))) if late < near => Some((late, true)),
+            (Some(near), _) => Some((near, false)),
+            (None, late) => late.map(|Reverse(late)| (late, true)),
+        }
+    }
+
     fn place(&mut self, thing: T) {
         let due = tick(thing.at());
         if due < self.reached {
-            return self.near.push(Reverse(thing));
+            return self.late.push(Reverse(thing));
         }
         for (level, ring) in self.levels.iter_mut().enumerate() {
             let shift = SLOT_BITS * level as u32;
@@ -105,7 +113,8 @@ impl<T: Planned> Wheel<T> {
         self.far.push(Reverse(thing));
     }
 
-    /// Moves the next occupied tick into `near`, unless it lies after the tick `last`; returns whether it did.
+    /// Moves the next occupied tick into `near`, which is empty, unless it lies after the tick `last`; returns whether it
+    /// moved on.
     fn advance(&mut self, last: u64) -> bool {
         let Some(next) = self.next_tick() else { return false };
         if next > last {
@@ -113,10 +122,9 @@ impl<T: Planned> Wheel<T> {
         }
         self.reached = next;
         self.cascade();
-        let slot = (next as usize) % SLOTS;
-        let things = self.levels[0].take(slot);
+        self.levels[0].swap((next as usize) % SLOTS, &mut self.near);
         self.reached = next + 1;
-        self.near.extend(things.into_iter().map(Reverse));
+        self.near.sort_unstable_by(|a, b| b.cmp(a));
         // A new turn of a coarser slot begins: what it holds becomes reachable by the finer ones.
         self.cascade();
         true
@@ -172,6 +180,13 @@ impl<T> Level<T> {
     fn push(&mut self, slot: usize, thing: T) {
         self.occupied[slot / 64] |= 1 << (slot % 64);
         self.slots[slot].push(thing);
+    }
+
+    /// Empties a slot into `empty`, and gives it the room that `empty` had: the finest slots turn over too quickly to
+    /// allocate anew each time.
+    fn swap(&mut self, slot: usize, empty: &mut Vec<T>) {
+        self.occupied[slot / 64] &= !(1 << (slot % 64));
+        std::mem::swap(&mut self.slots[slot], empty);
     }
 
     fn take(&mut self, slot: usize) -> Vec<T> {

@@ -9,7 +9,6 @@ use khashmir::krpc::Transmit;
 use khashmir::{Contact, Engine, OperationId, Request, Settings, Time};
 
 use crate::address::{Addresses, HostId};
-use crate::adversary::Adversary;
 use crate::chance::mix;
 use crate::counts::Counts;
 use crate::disk::Disk;
@@ -19,6 +18,8 @@ use crate::links::Links;
 use crate::shard::Shard;
 use crate::terrain::{Sent, Terrain};
 
+mod adversaries;
+mod faults;
 mod quick_start;
 mod requests;
 mod run;
@@ -55,6 +56,7 @@ impl World {
                 addresses: Addresses::default(),
                 hosts: 0,
                 links: Links::default(),
+                partition: None,
                 settings: Arc::default(),
                 bootstrap: Vec::new(),
                 commit: Duration::from_millis(10),
@@ -155,23 +157,6 @@ impl World {
         self.add_host(Some(addr), Host::new(settings, Occupant::Outsider(Vec::new())))
     }
 
-    /// Adds a host with something other than an engine, that knows its own address.
-    pub fn add_adversary(&mut self, adversary: impl FnOnce(SocketAddr) -> Box<dyn Adversary>) -> HostId {
-        let settings = self.terrain.settings.clone();
-        let id = self.add_host(None, Host::new(settings, Occupant::Nobody));
-        self.possess(id, adversary);
-        id
-    }
-
-    /// Puts something else in the place of whoever is at a host. Its disk stays.
-    pub fn possess(&mut self, host: HostId, adversary: impl FnOnce(SocketAddr) -> Box<dyn Adversary>) {
-        let (addr, now) = (self.addr(host), self.now);
-        let (shard, terrain) = self.shard_mut(host);
-        shard.switch(host, Switch::Off, now, terrain);
-        shard.host_mut(host).occupant = Occupant::Adversary(adversary(addr));
-        shard.settle(host, now, terrain);
-    }
-
     /// Ends a node without warning: its engine is gone, what its disk has stays.
     pub fn cut_power(&mut self, host: HostId) {
         self.switch(host, Switch::Off);
@@ -188,7 +173,8 @@ impl World {
     }
 
     /// Sets the clock of a host: so much ahead of the world's (or behind), and so many millionths too fast (or slow).
-    /// To be set while the host is off, or before it has done anything: a clock must not go backwards.
+    /// To be set while the host is off, or before it has done anything: a node's clock never goes backwards while it runs,
+    /// so that only a restart can put it back.
     pub fn set_clock(&mut self, host: HostId, ahead_micros: i64, ppm: i32) {
         self.shard_mut(host).0.host_mut(host).clock = Clock { ahead_micros, ppm };
     }
@@ -308,8 +294,12 @@ impl World {
     }
 
     /// Everything sent since [`keep_sent`](Self::keep_sent), oldest first; at one moment, in the order of hosts.
+    ///
+    /// # Panics
+    /// If nothing was to be kept: that nothing was sent would be a wrong answer.
     #[must_use]
     pub fn sent(&self) -> Vec<Sent> {
+        assert!(self.terrain.keeps_sent, "only what is kept can be looked at");
         let mut sent: Vec<_> = self.shards.iter().flat_map(|shard| shard.out.sent.iter().cloned()).collect();
         sent.sort_by_key(|sent| (sent.at, self.terrain.host_at(sent.from)));
         sent

@@ -1,7 +1,9 @@
 //! How long a datagram takes from host to host.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::Matrix;
 use crate::HostId;
 use crate::chance::Chance;
 
@@ -12,6 +14,8 @@ pub enum Delay {
     Constant(Duration),
     /// It follows from where the hosts are.
     Positions(Geography),
+    /// It was measured. Each host is at a random one of the places; there may be many at one.
+    Matrix(Arc<Matrix>),
 }
 
 /// Positions on a plane without edges, and for each host the delay of its own access line.
@@ -51,6 +55,10 @@ impl Delay {
         match self {
             Self::Constant(delay) => *delay,
             Self::Positions(geography) => geography.between(seed, from, to),
+            Self::Matrix(matrix) => {
+                let place = |host| chance(seed, host).below(matrix.places());
+                matrix.between(place(from), place(to))
+            }
         }
     }
 
@@ -59,36 +67,55 @@ impl Delay {
         match self {
             Self::Constant(delay) => *delay,
             Self::Positions(geography) => geography.access * 2,
+            Self::Matrix(matrix) => matrix.shortest(),
         }
     }
 }
 
 impl Geography {
     fn between(&self, seed: u64, from: HostId, to: HostId) -> Duration {
-        let (from, to) = (self.site(seed, from), self.site(seed, to));
+        let (from, to) = (Site::of(seed, from), Site::of(seed, to));
+        let access = 2.0 * micros(self.access) + micros(self.access_spread) * (from.spread + to.spread);
+        let micros = access + micros(self.across) * from.way(&to);
+        Duration::from_micros(micros as u64)
+    }
+}
+
+/// Where a host is, and how much longer its access line takes, as a multiple of the average.
+///
+/// Worked out for every datagram: with a million hosts that is quicker than to fetch it from memory.
+struct Site {
+    x: f64,
+    y: f64,
+    spread: f64,
+}
+
+impl Site {
+    fn of(seed: u64, host: HostId) -> Self {
+        let mut chance = chance(seed, host);
+        let (x, y) = (chance.unit(), chance.unit());
+        Self { x, y, spread: (-(1.0 - chance.unit()).ln()).min(5.0) }
+    }
+
+    /// How far it is, as a share of the longest way: on such a plane that is half a diagonal.
+    fn way(&self, to: &Self) -> f64 {
         let way = |a: f64, b: f64| {
             let straight = (a - b).abs();
             straight.min(1.0 - straight)
         };
-        // Half a diagonal is the longest way on such a plane.
-        let share = way(from.x, to.x).hypot(way(from.y, to.y)) / 0.5_f64.hypot(0.5);
-        from.access + to.access + self.across.mul_f64(share)
-    }
-
-    fn site(&self, seed: u64, host: HostId) -> Site {
-        const PURPOSE: u64 = 0x5174;
-        let mut chance = Chance::of(seed, &[PURPOSE, u64::from(host.0)]);
-        let (x, y) = (chance.unit(), chance.unit());
-        let spread = (-(1.0 - chance.unit()).ln()).min(5.0);
-        Site { x, y, access: self.access + self.access_spread.mul_f64(spread) }
+        let (x, y) = (way(self.x, to.x), way(self.y, to.y));
+        (x * x + y * y).sqrt() * std::f64::consts::SQRT_2
     }
 }
 
-/// Where a host is, and how long its access line takes.
-struct Site {
-    x: f64,
-    y: f64,
-    access: Duration,
+/// What decides where a host is.
+fn chance(seed: u64, host: HostId) -> Chance {
+    const PURPOSE: u64 = 0x5174;
+    Chance::of(seed, &[PURPOSE, u64::from(host.0)])
+}
+
+fn micros(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e6
 }
 
 #[cfg(test)]
@@ -106,6 +133,22 @@ mod tests {
         assert!((200..220).contains(&mean), "mean {mean}, {low} to {high}");
         assert!((115..130).contains(&low) && (285..305).contains(&high), "{low} to {high}");
         assert!(trips[0] >= 2 * delay.shortest().as_millis());
+    }
+
+    #[test]
+    fn hosts_are_spread_over_the_places_of_a_matrix_and_stay_there() {
+        let matrix = Matrix::parse("0 20 60\n20 0 40\n60 40 0").unwrap();
+        let delay = Delay::Matrix(Arc::new(matrix));
+        let between = |to| delay.between(7, HostId(0), HostId(to)).as_millis();
+        let delays: Vec<_> = (1..1000).map(between).collect();
+        let distinct: std::collections::BTreeSet<_> = delays.iter().copied().collect();
+        assert_eq!(distinct.len(), 3, "{distinct:?}");
+        for way in &distinct {
+            let share = delays.iter().filter(|delay| *delay == way).count();
+            assert!((250..420).contains(&share), "{share} of 999 hosts are {way} ms away");
+        }
+        assert_eq!((1..1000).map(between).collect::<Vec<_>>(), delays);
+        assert_eq!(delay.shortest(), Duration::from_millis(1));
     }
 
     #[test]
