@@ -5,67 +5,65 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use khashmir::{Engine, Id, Outcome, Request, Role, Settings, Time};
+use khashmir::{Engine, Id, MemoryStorage, Outcome, Request, Role, Settings, Time};
 use khashmir_krpc::{Message, Query, Reply, Token, TransactionId, decode, encode_query};
+use khashmir_sim::{HostId, Links, World};
 use khashmir_storage::Operation;
 use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
 
-use crate::support::network::{Disk, Network, Node};
+use crate::support::world::{get, settled};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_token_lives_through_two_checkpoints_and_dies_at_the_third() {
-    let mut network = Network::new(201);
-    let node = network.add(Settings::default());
-    let token = token(&mut network, node);
+    let mut served = Served::new(201, Settings::default());
+    let token = served.token();
     // Checkpoints come after 60 s, and then every 270 to 330 s.
-    network.run_for(590 * Duration::from_secs(1));
-    assert_eq!(store(&mut network, node, &token), Some(Ok(Reply::StoreValue)));
-    network.run_for(135 * Duration::from_secs(1));
-    assert_eq!(store(&mut network, node, &token), Some(Err(205)));
+    served.world.run_for(590 * Duration::from_secs(1));
+    assert_eq!(served.store(&token), Some(Ok(Reply::StoreValue)));
+    served.world.run_for(135 * Duration::from_secs(1));
+    assert_eq!(served.store(&token), Some(Err(205)));
 }
 
 #[test]
 fn whoever_is_refused_for_an_old_token_stores_with_a_fresh_one() {
-    let mut network = Network::new(202);
-    let node = network.add(Settings::default());
-    let old = token(&mut network, node);
-    network.run_for(30 * MINUTE);
-    assert_eq!(store(&mut network, node, &old), Some(Err(205)));
-    let fresh = token(&mut network, node);
-    assert_eq!(store(&mut network, node, &fresh), Some(Ok(Reply::StoreValue)));
+    let mut served = Served::new(202, Settings::default());
+    let old = served.token();
+    served.world.run_for(30 * MINUTE);
+    assert_eq!(served.store(&old), Some(Err(205)));
+    let fresh = served.token();
+    assert_eq!(served.store(&fresh), Some(Ok(Reply::StoreValue)));
 }
 
 #[test]
 fn a_token_is_good_for_one_address_at_any_port_and_any_key() {
-    let mut network = Network::new(203);
-    let node = network.add(Settings::default());
-    let token = token(&mut network, node);
+    let mut served = Served::new(203, Settings::default());
+    let token = served.token();
     for (from, answer) in [
         ("11.9.9.9:5", Ok(Reply::StoreValue)),
         ("11.9.9.8:9977", Err(205)),
         ("11.9.9.9:6", Ok(Reply::StoreValue)),
     ] {
         let query = store_query(Id::sha1(from.as_bytes()), &token);
-        assert_eq!(network.ask(from.parse().unwrap(), node, &query), Some(answer), "{from}");
+        served.peer = served.world.add_outsider(from.parse().unwrap());
+        assert_eq!(served.ask(&query), Some(answer), "{from}");
     }
 }
 
 #[test]
 fn a_key_with_more_values_than_a_reply_holds_shows_them_all_in_time() {
-    let mut network = Network::new(210);
-    let node = network.add(Settings::default());
+    let mut served = Served::new(210, Settings::default());
     let key = Id::sha1(b"popular");
     let stored: BTreeSet<_> = (0..50).map(|n| Bytes::from(format!("{n:0200}"))).collect();
     for value in &stored {
-        network.store(node, key, value.clone());
+        served.world.store(served.node, key, value.clone());
     }
     let mut seen = BTreeSet::new();
     // A reply has room for 6 of the 50; that one of them is never among 100 such replies is 1 chance in 7,000.
     for _ in 0..100 {
-        match network.ask(peer(), node, &Query::GetValue { key, num: 0 }) {
+        match served.ask(&Query::GetValue { key, num: 0 }) {
             Some(Ok(Reply::GetValue { values })) => seen.extend(values),
             other => panic!("get_value is answered with {other:?}"),
         }
@@ -78,12 +76,11 @@ fn a_role_decides_which_methods_exist() {
     for (role, reads, stores) in
         [(Role::Base, false, false), (Role::Read, true, false), (Role::Write, true, true)]
     {
-        let mut network = Network::new(204);
         let mut settings = Settings::default();
         settings.role = role;
-        let node = network.add(settings);
-        let (token, key) = (token(&mut network, node), Id::sha1(b"key"));
-        let mut exists = |query: &Query| match network.ask(peer(), node, query) {
+        let mut served = Served::new(204, settings);
+        let (token, key) = (served.token(), Id::sha1(b"key"));
+        let mut exists = |query: &Query| match served.ask(query) {
             Some(Ok(_)) => true,
             Some(Err(203)) => false,
             other => panic!("{role:?} answers {query:?} with {other:?}"),
@@ -97,21 +94,21 @@ fn a_role_decides_which_methods_exist() {
 
 #[test]
 fn a_node_that_only_routes_is_a_member_all_the_same() {
-    let (mut network, nodes) = Network::settled(205, 3, None);
+    let (mut world, nodes) = settled(205, 3, Links::default());
     let mut settings = Settings::default();
     settings.role = Role::Base;
-    let router = network.add(settings);
-    assert!(network.join(router, &nodes[..1]).is_joined());
-    network.run_for(MINUTE);
+    let router = world.add_with(settings);
+    assert!(world.join(router, &nodes[..1]).is_joined());
+    world.run_for(MINUTE);
     let key = Id::sha1(b"key");
-    let outcome = network.store(router, key, "from the router");
+    let outcome = world.store(router, key, "from the router");
     assert_eq!((outcome.stored.len(), outcome.stored_here), (3, false));
     for _ in 0..5 {
-        let outcome = network.store(nodes[1], key, "from a member");
+        let outcome = world.store(nodes[1], key, "from a member");
         assert_eq!(outcome.refused, 1, "the router refuses");
-        assert_eq!(network.get(nodes[2], key).0.len(), 2);
+        assert_eq!(get(&mut world, nodes[2], key).0.len(), 2);
     }
-    let known = network.engine(nodes[1]).table().node(&network.contact(router).id);
+    let known = world.engine(nodes[1]).unwrap().table().node(&world.contact(router).unwrap().id);
     assert!(known.is_some(), "who refuses one method still routes");
 }
 
@@ -182,96 +179,122 @@ fn a_stopping_node_acknowledges_what_it_has_parked() {
 
 #[test]
 fn operations_of_a_stopping_node_end_with_what_they_have() {
-    let (mut network, nodes) = Network::settled(206, 4, None);
+    let (mut world, nodes) = settled(206, 4, Links::default());
     let key = Id::sha1(b"key");
-    network.store(nodes[0], key, "value");
-    nodes[1..].iter().for_each(|node| network.cut_power(*node));
+    world.store(nodes[0], key, "value");
+    nodes[1..].iter().for_each(|node| world.cut_power(*node));
     let requests = [
         Request::Get { key },
         Request::Store { key, value: Bytes::from("another") },
         Request::FindNode { target: key },
         Request::FindValue { key },
-        Request::Join { bootstrap: vec![network.addr(nodes[1])] },
-        Request::Ping { addr: network.addr(nodes[1]) },
+        Request::Join { bootstrap: vec![world.addr(nodes[1])] },
+        Request::Ping { addr: world.addr(nodes[1]) },
     ];
-    let running =
-        requests.map(|request| network.input(nodes[0], |engine, now| engine.start(request, now)).unwrap());
-    network.input(nodes[0], Engine::stop);
-    network.run_for(Duration::from_secs(1));
-    assert!(network.engine(nodes[0]).is_stopped());
-    network.input(nodes[0], Engine::close);
+    let running = requests.map(|request| world.start(nodes[0], request).unwrap());
+    world.input(nodes[0], Engine::stop).unwrap();
+    world.run_for(Duration::from_secs(1));
+    assert!(world.engine(nodes[0]).unwrap().is_stopped());
+    world.input(nodes[0], Engine::close).unwrap();
     for operation in running {
-        match network.finish(nodes[0], operation) {
-            (values, Outcome::Got(outcome)) => {
-                assert_eq!((values.len(), outcome.progress.complete), (1, false));
+        let ended = world.finish(nodes[0], operation);
+        match ended.outcome {
+            Outcome::Got(outcome) => {
+                assert_eq!((ended.values.len(), outcome.progress.complete), (1, false));
             }
-            (_, Outcome::Stored(outcome)) => assert!(!outcome.progress.complete),
-            (_, Outcome::Found(outcome)) => assert!(!outcome.progress.complete),
-            (_, Outcome::Holders(outcome)) => {
+            Outcome::Stored(outcome) => assert!(!outcome.progress.complete),
+            Outcome::Found(outcome) => assert!(!outcome.progress.complete),
+            Outcome::Holders(outcome) => {
                 assert_eq!((outcome.local, outcome.progress.complete), (1, false));
             }
-            (_, Outcome::Joined(outcome)) => assert!(!outcome.is_joined()),
-            (_, Outcome::Pong(pong)) => assert!(pong.is_err()),
+            Outcome::Joined(outcome) => assert!(!outcome.is_joined()),
+            Outcome::Pong(pong) => assert!(pong.is_err()),
         }
     }
 }
 
 #[test]
 fn a_failing_disk_refuses_stores_serves_reads_and_recovers() {
-    let mut network = Network::new(207);
-    let node = network.add(Settings::default());
-    let key = Id::sha1(b"before");
-    network.store(node, key, "value");
-    let token = token(&mut network, node);
+    let mut served = Served::new(207, Settings::default());
+    let (node, key) = (served.node, Id::sha1(b"before"));
+    served.world.store(node, key, "value");
+    let token = served.token();
     for operation in [Operation::Commit, Operation::Write] {
-        network.disk(node).fail_next(operation, u32::MAX);
+        served.world.disk(node).fail_next(operation, u32::MAX);
         for _ in 0..3 {
-            assert_eq!(store(&mut network, node, &token), Some(Err(201)), "{operation:?}");
+            assert_eq!(served.store(&token), Some(Err(201)), "{operation:?}");
         }
         let values = vec![Bytes::from("value")];
-        assert_eq!(
-            network.ask(peer(), node, &Query::GetValue { key, num: 0 }),
-            Some(Ok(Reply::GetValue { values }))
-        );
-        let outcome = network.store(node, Id::sha1(b"own"), "value");
+        assert_eq!(served.ask(&Query::GetValue { key, num: 0 }), Some(Ok(Reply::GetValue { values })));
+        let outcome = served.world.store(node, Id::sha1(b"own"), "value");
         assert!(!outcome.stored_here && !outcome.progress.complete, "{operation:?}");
-        network.disk(node).fail_next(operation, 0);
-        network.run_for(Duration::from_secs(3));
-        assert_eq!(store(&mut network, node, &token), Some(Ok(Reply::StoreValue)), "{operation:?}");
-        assert_eq!(network.engine(node).storage_error(), None);
+        served.world.disk(node).fail_next(operation, 0);
+        served.world.run_for(Duration::from_secs(3));
+        assert_eq!(served.store(&token), Some(Ok(Reply::StoreValue)), "{operation:?}");
+        assert_eq!(served.world.engine(node).unwrap().storage_error(), None);
     }
 }
 
 #[test]
 fn a_disk_that_cannot_be_read_is_a_server_error_for_reads_alone() {
-    let mut network = Network::new(208);
-    let node = network.add(Settings::default());
-    let key = Id::sha1(b"key");
-    network.store(node, key, "value");
-    network.disk(node).fail_next(Operation::Read, u32::MAX);
-    assert_eq!(network.ask(peer(), node, &Query::GetValue { key, num: 0 }), Some(Err(201)));
-    assert_eq!(network.ask(peer(), node, &Query::FindValue { key }), Some(Err(201)));
-    assert_eq!(network.ask(peer(), node, &Query::Ping), Some(Ok(Reply::Ping)));
-    assert!(network.get(node, key).0.is_empty());
-    network.disk(node).fail_next(Operation::Read, 0);
-    assert_eq!(network.get(node, key).0.len(), 1);
+    let mut served = Served::new(208, Settings::default());
+    let (node, key) = (served.node, Id::sha1(b"key"));
+    served.world.store(node, key, "value");
+    served.world.disk(node).fail_next(Operation::Read, u32::MAX);
+    assert_eq!(served.ask(&Query::GetValue { key, num: 0 }), Some(Err(201)));
+    assert_eq!(served.ask(&Query::FindValue { key }), Some(Err(201)));
+    assert_eq!(served.ask(&Query::Ping), Some(Ok(Reply::Ping)));
+    assert!(get(&mut served.world, node, key).0.is_empty());
+    served.world.disk(node).fail_next(Operation::Read, 0);
+    assert_eq!(get(&mut served.world, node, key).0.len(), 1);
 }
 
 #[test]
 fn expiry_goes_on_after_a_disk_failed() {
-    let mut network = Network::new(209);
-    let (node, key) = (network.add(Settings::default()), Id::sha1(b"key"));
-    network.store(node, key, "value");
-    network.disk(node).fail_next(Operation::Sweep, u32::MAX);
-    network.run_for(4 * 60 * MINUTE);
-    network.disk(node).fail_next(Operation::Sweep, 0);
-    network.run_for(6 * MINUTE);
-    assert!(network.get(node, key).0.is_empty());
+    let mut world = World::new(209);
+    let (node, key) = (world.add(), Id::sha1(b"key"));
+    world.store(node, key, "value");
+    world.disk(node).fail_next(Operation::Sweep, u32::MAX);
+    world.run_for(4 * 60 * MINUTE);
+    world.disk(node).fail_next(Operation::Sweep, 0);
+    world.run_for(6 * MINUTE);
+    assert!(get(&mut world, node, key).0.is_empty());
+}
+
+/// A node of a world, and somebody who asks it and is no node.
+struct Served {
+    world: World,
+    node: HostId,
+    peer: HostId,
+}
+
+impl Served {
+    fn new(seed: u64, settings: Settings) -> Self {
+        let mut world = World::new(seed);
+        let (node, peer) = (world.add_with(settings), world.add_outsider(peer()));
+        Self { world, node, peer }
+    }
+
+    /// The reply, or the error's code, if one comes within a second.
+    fn ask(&mut self, query: &Query) -> Option<Result<Reply, i64>> {
+        self.world.ask(self.peer, self.node, query)
+    }
+
+    fn token(&mut self) -> Token {
+        match self.ask(&Query::FindNode { target: Id::MAX }) {
+            Some(Ok(Reply::FindNode { token: Some(token), .. })) => token,
+            other => panic!("find_node brings a token, not {other:?}"),
+        }
+    }
+
+    fn store(&mut self, token: &Token) -> Option<Result<Reply, i64>> {
+        self.ask(&store_query(Id::sha1(b"stored"), token))
+    }
 }
 
 /// One engine whose commits wait for the test, and somebody who asks it.
 struct Lone {
-    engine: Engine<Disk>,
+    engine: Engine<MemoryStorage>,
     now: Time,
     rng: ChaCha12Rng,
 }
@@ -279,7 +302,7 @@ struct Lone {
 impl Lone {
     fn new() -> Self {
         let now = Time::from_secs(1_000_000);
-        let engine = Engine::new(Disk::new(), Settings::default(), [1; 32], now).unwrap();
+        let engine = Engine::new(MemoryStorage::new(), Settings::default(), [1; 32], now).unwrap();
         Self { engine, now, rng: ChaCha12Rng::seed_from_u64(1) }
     }
 
@@ -312,7 +335,7 @@ impl Lone {
     /// The answers that leave the node now: acknowledged, or the error's code. Its own queries do not matter.
     fn answers(&mut self) -> Vec<(TransactionId, Result<(), i64>)> {
         let datagrams = std::iter::from_fn(|| self.engine.poll_transmit());
-        let answer = |message| match message {
+        let answer = |message: Message<'_>| match message {
             Message::Reply { transaction, .. } => Some((transaction, Ok(()))),
             Message::Error { transaction, code, .. } => Some((transaction, Err(code))),
             _ => None,
@@ -332,17 +355,6 @@ fn token_in(datagram: &[u8]) -> Option<Token> {
 /// Somebody who asks and is no node.
 fn peer() -> SocketAddr {
     "11.9.9.9:9977".parse().unwrap()
-}
-
-fn token(network: &mut Network, node: Node) -> Token {
-    match network.ask(peer(), node, &Query::FindNode { target: Id::MAX }) {
-        Some(Ok(Reply::FindNode { token: Some(token), .. })) => token,
-        other => panic!("find_node brings a token, not {other:?}"),
-    }
-}
-
-fn store(network: &mut Network, node: Node, token: &Token) -> Option<Result<Reply, i64>> {
-    network.ask(peer(), node, &store_query(Id::sha1(b"stored"), token))
 }
 
 fn store_query(key: Id, token: &Token) -> Query {

@@ -1,4 +1,4 @@
 //! What the tests of many nodes share.
 
 pub(crate) mod engine;
-pub(crate) mod network;
+pub(crate) mod world;
