@@ -90,7 +90,7 @@ impl GetValue {
     ) -> Self {
         let mut run = Run::new(key, config, now);
         let holders = holders.into_iter().filter(|holder| holder.num > 0);
-        run.extend(holders.map(|holder| (holder.contact.into(), holder.num)), 1);
+        run.extend(holders.map(|holder| (holder.contact.into(), holder.num)), 1, usize::MAX);
         let known = own.into_iter().filter(|value| !value.is_empty()).collect();
         Self { key, wanted, run, known, givers: 0, deliveries: VecDeque::new(), awaits_holders: false }
     }
@@ -113,7 +113,7 @@ impl GetValue {
     /// Adds a node that says it has values; one of none is ignored.
     pub fn add_holder(&mut self, holder: Holder) {
         if holder.num > 0 {
-            self.run.extend([(holder.contact.into(), holder.num)], 1);
+            self.run.extend([(holder.contact.into(), holder.num)], 1, usize::MAX);
         }
     }
 

@@ -24,7 +24,7 @@ impl<T: Default> Lookup<T> {
     /// Adds nodes that somebody at `hop - 1` named. Our own id is skipped.
     pub(crate) fn extend(&mut self, nodes: impl IntoIterator<Item = impl Into<Lead>>, hop: usize) {
         let others = nodes.into_iter().map(Into::into).filter(|lead: &Lead| lead.contact.id != self.own);
-        self.run.extend(others.map(|lead| (lead, T::default())), hop);
+        self.run.extend(others.map(|lead| (lead, T::default())), hop, SPARE_PER_K.saturating_mul(self.k));
     }
 
     /// Takes in the answer of a node: the nodes it names, and what to note of itself.
@@ -120,6 +120,10 @@ impl<T: Default> Lookup<T> {
         Some(quickest.filter(is_quicker).map_or(index, |(index, _)| index))
     }
 }
+
+/// How many times k nodes are kept that were not asked yet. Only the k closest that live matter; the others are for
+/// the case that those are dead, and then the next answers bring more.
+const SPARE_PER_K: usize = 6;
 
 /// How many times k contacts are read of one answer. Honest ones hold k at most; the rest is room for
 /// others' larger k, and a liar gains little from it.

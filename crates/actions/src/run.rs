@@ -32,12 +32,12 @@ impl<T> Run<T> {
 
     /// Adds nodes that may be asked. Those that never can be within the limit on questions are forgotten;
     /// nodes are asked closest first, so these are the farthest. One more is kept: if it is left at the
-    /// limit, the run was cut short.
-    pub(crate) fn extend(&mut self, nodes: impl IntoIterator<Item = (Lead, T)>, hop: usize) {
+    /// limit, the run was cut short. And no more than `spare` are kept that were not asked yet.
+    pub(crate) fn extend(&mut self, nodes: impl IntoIterator<Item = (Lead, T)>, hop: usize, spare: usize) {
         for (lead, note) in nodes {
             self.list.add(lead, hop, note);
         }
-        self.list.keep_untried(self.queries_left().saturating_add(1));
+        self.list.keep_untried(self.queries_left().saturating_add(1).min(spare));
     }
 
     /// Marks the candidate at `index` as asked.

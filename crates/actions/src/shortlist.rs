@@ -26,8 +26,10 @@ pub(crate) struct Candidate<T> {
     /// How long it takes to answer, if it was asked before.
     pub(crate) rtt: Option<Duration>,
     pub(crate) note: T,
-    /// Every address it was named at, in that order: those up to `contact`'s are not to be asked again.
-    addresses: Vec<SocketAddr>,
+    /// The address it was named at first.
+    first: SocketAddr,
+    /// Every other address it was named at, in that order: those up to `contact`'s are not to be asked again.
+    others: Vec<SocketAddr>,
 }
 
 /// A node to begin with.
@@ -162,14 +164,14 @@ impl<T> Shortlist<T> {
 
 impl<T> Candidate<T> {
     fn new(Lead { contact, rtt }: Lead, hop: usize, note: T) -> Self {
-        Self { contact, state: State::New, hop, rtt, note, addresses: vec![contact.addr] }
+        Self { contact, state: State::New, hop, rtt, note, first: contact.addr, others: Vec::new() }
     }
 
     fn add_address(&mut self, addr: SocketAddr) {
-        if self.addresses.contains(&addr) || self.addresses.len() == MAX_ADDRESSES {
+        if self.first == addr || self.others.contains(&addr) || self.others.len() + 1 == MAX_ADDRESSES {
             return;
         }
-        self.addresses.push(addr);
+        self.others.push(addr);
         if self.state == State::Failed {
             self.contact.addr = addr;
             self.state = State::New;
@@ -179,7 +181,8 @@ impl<T> Candidate<T> {
     /// Gives up this address for the next one that is not known to be silent.
     fn move_on(&mut self, silent: &[SocketAddr]) {
         let current = self.contact.addr;
-        let later = self.addresses.iter().skip_while(|addr| **addr != current).skip(1);
+        let all = std::iter::once(&self.first).chain(&self.others);
+        let later = all.skip_while(|addr| **addr != current).skip(1);
         match later.copied().find(|addr| !silent.contains(addr)) {
             Some(addr) => (self.contact.addr, self.state) = (addr, State::New),
             None => self.state = State::Failed,
@@ -191,7 +194,7 @@ impl<T> Candidate<T> {
     }
 
     fn is_untried(&self) -> bool {
-        self.state == State::New && self.addresses.first() == Some(&self.contact.addr)
+        self.state == State::New && self.first == self.contact.addr
     }
 }
 

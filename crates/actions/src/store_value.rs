@@ -44,7 +44,11 @@ impl StoreValue {
         now: Time,
     ) -> Self {
         let mut run = Run::new(key, config, now);
-        run.extend(nodes.into_iter().filter_map(|node| Some((node.contact.into(), node.token?))), 1);
+        run.extend(
+            nodes.into_iter().filter_map(|node| Some((node.contact.into(), node.token?))),
+            1,
+            usize::MAX,
+        );
         Self { key, value, redundancy, run }
     }
 
