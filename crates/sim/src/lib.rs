@@ -27,6 +27,7 @@ mod host;
 mod links;
 mod nat;
 mod oracle;
+mod out;
 mod partition;
 mod report;
 mod run;

@@ -222,7 +222,8 @@ impl Run {
         self.pass(until);
         let ended = self.world.ended();
         self.workloads.on_ended(&self.world, ended);
-        if self.world.now() >= self.end() && self.workloads.is_done() {
+        let is_over = self.world.now() >= self.end() && self.next_disturbance().is_none();
+        if is_over && self.workloads.is_done() {
             self.workloads.mark(self.world.now(), &self.account);
             self.phase = Phase::Done;
         }

@@ -8,7 +8,7 @@ use khashmir::{Contact, Id, Outcome, Request, Time, Value};
 
 use crate::host::Ended;
 use crate::report::{Account, Operations, Samples, Traffic};
-use crate::scenario::{Work, WorkloadPlan};
+use crate::scenario::{Expectation, Work, WorkloadPlan};
 use crate::{Chance, HostId, Oracle, World};
 
 mod series;
@@ -95,7 +95,7 @@ impl Workloads {
             if let Some((before, traffic @ None)) = &mut load.quiet
                 && self.zero + to <= now
             {
-                *traffic = Some(account.since(before, &load.plan.row("quiet")));
+                *traffic = Some(account.since(before, &load.plan.named("quiet")));
             }
         }
     }
@@ -137,22 +137,16 @@ impl Workloads {
         }
     }
 
-    /// What has come of it all so far.
-    pub(crate) fn operations(&self) -> Vec<(&WorkloadPlan, Operations)> {
-        let rows = |load: &'_ Load| {
-            let rows = load.plan.rows();
-            rows.into_iter()
-                .zip(&load.samples)
-                .map(|(name, samples)| samples.sum_up(&name))
-                .collect::<Vec<_>>()
-        };
-        self.loads.iter().flat_map(|load| rows(load).into_iter().map(|row| (&load.plan, row))).collect()
+    /// What has come of it all so far, and what was expected.
+    pub(crate) fn operations(&self) -> Vec<(Expectation, Operations)> {
+        let rows = self.loads.iter().flat_map(|load| load.plan.rows().into_iter().zip(&load.samples));
+        rows.map(|(row, samples)| (row.expect, samples.sum_up(&row.name))).collect()
     }
 
-    /// What was sent in each quiet time that is over.
-    pub(crate) fn quiet(&self) -> Vec<(&WorkloadPlan, Traffic)> {
+    /// What was sent in each quiet time that is over, and what was expected.
+    pub(crate) fn quiet(&self) -> Vec<(Expectation, Traffic)> {
         let traffic = |load: &Load| load.quiet.as_ref().and_then(|(_, traffic)| traffic.clone());
-        self.loads.iter().filter_map(|load| Some((&load.plan, traffic(load)?))).collect()
+        self.loads.iter().filter_map(|load| Some((load.plan.expect, traffic(load)?))).collect()
     }
 
     fn ask(&mut self, world: &mut World, pending: Pending, at: Time) {

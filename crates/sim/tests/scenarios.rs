@@ -21,7 +21,7 @@ fn texts() -> Vec<(String, String)> {
     texts
 }
 
-/// The same with less to do and a tenth of the time to do it in, in which every fault must fire nevertheless.
+/// The same with less to do and a tenth of the time to do it in. Every fault must fire nevertheless.
 fn shorten(scenario: &mut Scenario) {
     scenario.duration /= 10;
     scenario.start.settle = Some(Duration::from_secs(10));
@@ -42,7 +42,10 @@ fn shorten(scenario: &mut Scenario) {
         match &mut workload.work {
             Work::Lookup { count } => *count = (*count).min(30),
             Work::Get { keys, count } => (*keys, *count) = ((*keys).min(10), (*count).min(30)),
-            Work::Survival { keys, at, .. } => (*keys, *at) = (10, vec![Duration::from_secs(300)]),
+            Work::Survival { keys, at, refresh } => {
+                (*keys, *at) = (10, vec![Duration::from_secs(300)]);
+                *refresh = refresh.map(|_| Duration::from_secs(120));
+            }
             Work::Quiet { lasts } => *lasts /= 10,
             _ => {}
         }

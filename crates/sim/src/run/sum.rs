@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Phase, Run};
 use crate::report::{Account, Operations, Report, TableQuality, Traffic};
-use crate::scenario::{Expectation, WorkloadPlan};
+use crate::scenario::Expectation;
 use crate::world::START;
 
 /// Everything that a run has shown so far.
@@ -15,8 +15,8 @@ pub(super) fn report(run: &Run) -> Report {
     let mut missed_faults = run.missed_faults(&faults);
     let unasked = operations.iter().filter(|(_, row)| row.asked == 0);
     missed_faults.extend(unasked.map(|(_, row)| format!("{} (nobody was asked)", row.name)));
-    let met = operations.iter().flat_map(|(plan, row)| unmet_by_operations(plan, row));
-    let unmet = met.chain(quiet.iter().flat_map(|(plan, traffic)| unmet_by_traffic(&plan.expect, traffic)));
+    let met = operations.iter().flat_map(|(expect, row)| unmet_by_operations(expect, row));
+    let unmet = met.chain(quiet.iter().flat_map(|(expect, traffic)| unmet_by_traffic(expect, traffic)));
     let unmet = unmet.collect();
     let whole =
         matches!(run.phase, Phase::Work | Phase::Done).then(|| run.account.since(&Account::default(), "all"));
@@ -40,11 +40,8 @@ pub(super) fn report(run: &Run) -> Report {
     }
 }
 
-fn unmet_by_operations(plan: &WorkloadPlan, row: &Operations) -> Vec<String> {
-    if !plan.is_expected_of(&row.name) {
-        return Vec::new();
-    }
-    let Expectation { success, p50, p99, max, queries, .. } = plan.expect;
+fn unmet_by_operations(expect: &Expectation, row: &Operations) -> Vec<String> {
+    let Expectation { success, p50, p99, max, queries, .. } = *expect;
     let millis = |time: Duration| time.as_secs_f64() * 1e3;
     let spread = row.latency().map(|latency| latency.spread);
     let mut unmet = Vec::new();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use khashmir::Time;
 
-use crate::scenario::{Work, WorkloadPlan};
+use crate::scenario::{Expectation, Work, WorkloadPlan};
 
 /// From the last store of a get workload to the first get: stores have ended by then.
 const REST: Duration = Duration::from_secs(60);
@@ -56,32 +56,34 @@ impl Series {
     }
 }
 
+/// Something that is counted by itself.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Row {
+    pub(super) name: String,
+    /// What must come of it.
+    pub(super) expect: Expectation,
+}
+
 impl WorkloadPlan {
-    /// The names of what it asks, as it is reported.
-    pub(crate) fn rows(&self) -> Vec<String> {
-        let rows = match &self.work {
-            Work::Lookup { .. } => vec!["lookup".to_owned()],
-            Work::Get { .. } => vec!["store".to_owned(), "get".to_owned()],
-            Work::Survival { at, .. } => {
-                let stores = ["store", "store again"].map(str::to_owned);
-                stores
-                    .into_iter()
-                    .chain(at.iter().map(|age| format!("get after {}", written(*age))))
-                    .collect()
+    /// What it counts by itself. Expectations are about what the workload is for, not about stores before it.
+    pub(super) fn rows(&self) -> Vec<Row> {
+        let goal = |name: &str| Row { name: self.named(name), expect: self.expect };
+        let means = |name: &str| Row { name: self.named(name), expect: Expectation::default() };
+        match &self.work {
+            Work::Lookup { .. } => vec![goal("lookup")],
+            Work::Get { .. } => vec![means("store"), goal("get")],
+            Work::Survival { at, refresh, .. } => {
+                let gets = at.iter().map(|age| goal(&format!("get after {}", written(*age))));
+                let again = refresh.map(|_| means("store again"));
+                std::iter::once(means("store")).chain(gets).chain(again).collect()
             }
             Work::Quiet { .. } => Vec::new(),
-        };
-        rows.into_iter().map(|row| self.row(&row)).collect()
+        }
     }
 
-    /// A name of a row, after the workload's own if it has one.
-    pub(crate) fn row(&self, name: &str) -> String {
+    /// A name after the workload's own, if it has one.
+    pub(super) fn named(&self, name: &str) -> String {
         self.name.as_ref().map_or_else(|| name.to_owned(), |own| format!("{own}: {name}"))
-    }
-
-    /// Is this row what the workload is for, so that what is expected of it counts there?
-    pub(crate) fn is_expected_of(&self, row: &str) -> bool {
-        !row.ends_with("store") && !row.ends_with("store again")
     }
 
     /// What it asks, and when.
@@ -98,8 +100,8 @@ impl WorkloadPlan {
                 let last = at.iter().max().copied().unwrap_or_default();
                 let again = refresh.iter().flat_map(|every| (1..).map(|round: u32| *every * round));
                 let again = again.take_while(|age| *age < last);
-                let again = again.map(|age| series(Task::StoreAgain, 1, start + age, *keys));
-                let gets = at.iter().zip(2..).map(|(age, row)| series(Task::Get, row, start + *age, *keys));
+                let again = again.map(|age| series(Task::StoreAgain, 1 + at.len(), start + age, *keys));
+                let gets = at.iter().zip(1..).map(|(age, row)| series(Task::Get, row, start + *age, *keys));
                 std::iter::once(series(Task::Store, 0, start, *keys)).chain(again).chain(gets).collect()
             }
             Work::Quiet { .. } => Vec::new(),
