@@ -25,7 +25,8 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Draws for each host but the first `bootstrap` whether it comes and goes, and whether it is on in the steady state.
+    /// Draws for each host but the first `bootstrap` whether it comes and goes, and whether it is on in the steady
+    /// state.
     pub(crate) fn draw(plan: Option<&ChurnPlan>, nodes: usize, bootstrap: usize, seed: u64) -> Self {
         let mut layout = Self { stay: nodes, on: 0, off: 0 };
         let Some(plan) = plan else { return layout };
@@ -176,4 +177,52 @@ impl Churn {
 
 fn host_at(index: usize) -> HostId {
     HostId(u32::try_from(index).expect("a scenario has at most MAX_NODES hosts"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::Scenario;
+
+    fn plan(text: &str) -> Option<ChurnPlan> {
+        Scenario::parse(&format!("[churn]\n{text}")).unwrap().churn
+    }
+
+    #[test]
+    fn hosts_are_laid_out_by_the_share_that_comes_and_goes_and_is_on() {
+        let plan = plan("sessions = { exponential = '30m' }\npauses = { exponential = '10m' }\nshare = 0.8");
+        let Layout { stay, on, off } = Layout::draw(plan.as_ref(), 10_000, 100, 7);
+        assert_eq!(stay + on + off, 10_000);
+        assert!((1980..=2180).contains(&stay), "a fifth of 9,900, and the first hundred: {stay}");
+        assert!((5780..=6100).contains(&on), "three quarters of the rest: {on}");
+        assert_eq!(Layout::draw(None, 50, 3, 7), Layout { stay: 50, on: 0, off: 0 });
+    }
+
+    #[test]
+    fn hosts_that_departed_or_are_to_be_left_alone_are_not_switched() {
+        let mut world = World::new(7);
+        let hosts: Vec<_> = (0..40).map(|_| world.add()).collect();
+        let layout = Layout { stay: 2, on: 38, off: 0 };
+        let mut churn = Churn::new(7, plan("sessions = { exponential = '1m' }"), layout);
+        churn.begin(world.now());
+        let (departing, excepted) = (&hosts[2..30], &hosts[30..35]);
+        churn.except(excepted.iter().copied());
+        churn.depart(&mut world, departing);
+        for _ in 0..60 {
+            let until = world.now() + Duration::from_secs(10);
+            churn.plan(&mut world, until);
+            world.run_until(until);
+            let is_on = |host: &HostId| world.engine(*host).is_some();
+            assert!(!departing.iter().any(is_on) && excepted.iter().all(is_on));
+        }
+        let back = churn.bring_back(&mut world);
+        assert_eq!(departing.iter().filter(|host| world.engine(**host).is_some()).count(), back);
+        assert!((5..=23).contains(&back), "about half would be on by now: {back} of 28");
+        assert!(
+            churn.ended > 5 && churn.resumed > 0 && churn.renewed > 0,
+            "five hosts went on coming and going"
+        );
+    }
 }

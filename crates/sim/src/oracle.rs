@@ -39,8 +39,8 @@ impl Oracle {
 
     /// The `count` nodes closest to `target`, by distance; all if there are fewer.
     ///
-    /// Neighbours in numeric order need not be the closest by XOR: this descends the tree of ids, into the half that shares
-    /// the next bit with the target first. That takes some log² N steps and one for each node found.
+    /// Neighbours in numeric order need not be the closest by XOR: this descends the tree of ids, into the half that
+    /// shares the next bit with the target first. That takes some log² N steps and one for each node found.
     #[must_use]
     pub fn closest(&self, target: &Id, count: usize) -> Vec<Resident> {
         let mut found = Vec::with_capacity(count.min(self.len()));
@@ -81,7 +81,8 @@ impl Oracle {
     }
 }
 
-/// Adds to `found` those of `subtree` that are closest to `target`, up to `count`. All of it share their first `bit` bits.
+/// Adds to `found` those of `subtree` that are closest to `target`, up to `count`. All of it share their first `bit`
+/// bits.
 fn descend(subtree: &[Resident], bit: usize, target: &Id, count: usize, found: &mut Vec<Resident>) {
     if subtree.len() <= 1 || bit == Id::BITS {
         found.extend(subtree.iter().take(count - found.len()));

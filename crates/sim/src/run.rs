@@ -19,8 +19,8 @@ mod sum;
 
 /// A scenario that is being carried out.
 ///
-/// Call [`step`](Self::step) until it says [`Step::Done`], then [`report`](Self::report); or let [`finish`](Self::finish) do both.
-/// The report may be taken at any time: it says then what there is so far.
+/// Call [`step`](Self::step) until it says [`Step::Done`], then [`report`](Self::report); or let
+/// [`finish`](Self::finish) do both. The report may be taken at any time: it says then what there is so far.
 #[derive(Debug)]
 pub struct Run {
     scenario: Scenario,
@@ -46,7 +46,7 @@ pub struct Run {
     living: usize,
     switches: (u64, u64),
     /// When the oracle was last asked who there is, and what had been counted of starts and stops.
-    asked_oracle: (Time, (u64, u64)),
+    asked_oracle: Option<(Time, (u64, u64))>,
 }
 
 /// What a run is doing.
@@ -85,16 +85,18 @@ pub struct Progress {
 /// How far switches and questions are planned ahead, and so how long a step is.
 const SLICE: Duration = Duration::from_secs(10);
 
-/// As [`SLICE`] in a world of [`LARGE`] or more nodes, where seconds take seconds: whoever watches wants to see it move.
+/// As [`SLICE`] in a world of [`LARGE`] or more nodes, where seconds take seconds: whoever watches wants to see it
+/// move.
 const SHORT_SLICE: Duration = Duration::from_secs(1);
 const LARGE: usize = 50_000;
 
-/// For how long the oracle's knowledge of who lives is good enough: whoever came since counts neither for nor against a lookup.
+/// For how long the oracle's knowledge of who lives is good enough: whoever came since counts neither for nor
+/// against a lookup.
 const ORACLE_KEEPS: Duration = Duration::from_secs(60);
 
 impl Run {
-    /// Makes ready to carry out `scenario` with `nodes` instead of its own number of nodes, if given. Nothing happens yet; the
-    /// number of threads changes no result.
+    /// Makes ready to carry out `scenario` with `nodes` instead of its own number of nodes, if given. Nothing
+    /// happens yet; the number of threads changes no result.
     ///
     /// # Errors
     /// If the scenario cannot be: see [`Scenario::validate`].
@@ -130,7 +132,7 @@ impl Run {
             account: Account::default(),
             living: 0,
             switches: (0, 0),
-            asked_oracle: (START, (0, 0)),
+            asked_oracle: None,
             phase: Phase::Start,
             scenario,
             world,
@@ -254,11 +256,10 @@ impl Run {
 
     /// Asks the oracle who there is, if it may have changed.
     fn ask_oracle(&mut self, now: Time) {
-        let (at, switches) = self.asked_oracle;
-        let is_first = at < self.zero;
-        if is_first || (switches != self.switches && now.since(at) >= ORACLE_KEEPS) {
+        let is_good = |(at, switches)| switches == self.switches || now.since(at) < ORACLE_KEEPS;
+        if !self.asked_oracle.is_some_and(is_good) {
             self.workloads.set_oracle(self.reachable());
-            self.asked_oracle = (now, self.switches);
+            self.asked_oracle = Some((now, self.switches));
         }
     }
 

@@ -26,8 +26,8 @@ pub use workload::{Expectation, Work, WorkloadPlan};
 
 /// An experiment: a network, what befalls it, and what is asked of it. [`Run`](crate::Run) carries it out.
 ///
-/// Times in it are texts such as `"150ms"`, `"60s"`, `"15m"`, `"2.5h"`, `"1d"`; shares are 0 to 1. Everything may be left
-/// out: the rest is 100 nodes that nobody asks anything.
+/// Times in it are texts such as `"150ms"`, `"60s"`, `"15m"`, `"2.5h"`, `"1d"`; shares are 0 to 1. Everything may be
+/// left out: the rest is 100 nodes that nobody asks anything.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
@@ -36,8 +36,8 @@ pub struct Scenario {
     pub about: String,
     /// Hosts, those included that are off. Adversaries are among them.
     pub nodes: usize,
-    /// Hosts that never leave, are reached by all and are honest; newcomers ask three of them. Default: one in 10,000 nodes, but
-    /// at least 3.
+    /// Hosts that never leave, are reached by all and are honest; newcomers ask three of them. Default: one in
+    /// 10,000 nodes, but at least 3.
     pub bootstrap: Option<usize>,
     /// The run lasts so long after time 0, or longer if there is something left to do.
     #[serde(deserialize_with = "read::time")]
@@ -78,8 +78,8 @@ pub struct StartPlan {
     /// How long the network is left alone then. Default: 2 minutes after joins, nothing after a quick start.
     #[serde(deserialize_with = "read::maybe_time")]
     pub settle: Option<Duration>,
-    /// The share of hosts that is switched off after that, for good, so that tables hold that share of dead entries at
-    /// time 0.
+    /// The share of hosts that is switched off after that, for good, so that tables hold that share of dead entries
+    /// at time 0.
     #[serde(deserialize_with = "read::share")]
     pub dead: f64,
 }
@@ -138,12 +138,15 @@ impl Scenario {
     ///     nodes = 50
     ///     links = { delay = "20ms", loss = 0.1 }
     ///     [[workload]]
-    ///     kind = "lookup"
-    ///     count = 100
+    ///     kind = "get"
+    ///     keys = 10
+    ///     count = 50
     ///     "#,
     /// )?;
     /// let report = khashmir_sim::Run::new(scenario, 7, None, 1)?.finish(&mut |_| {});
-    /// assert!(report.failure().is_none() && report.operations[0].success > 0.9);
+    /// assert_eq!(report.failure(), None);
+    /// let gets = report.operations.iter().find(|row| row.name == "get").expect("it was asked for");
+    /// assert!(gets.asked == 50 && gets.success > 0.9, "{report}");
     ///
     /// let error = khashmir_sim::Scenario::parse("[links]\nloss = 10").unwrap_err();
     /// assert_eq!(error.to_string(), "line 2, `loss = 10`: a share is 0 to 1, not 10");
@@ -245,7 +248,8 @@ fn line_at(text: &str, part: Range<usize>) -> (usize, &str) {
     (line + 1, text.lines().nth(line).unwrap_or_default().trim())
 }
 
-/// The same error with the line of its key, if it stands in the text as it mostly does: `key = value` below `[table]`.
+/// The same error with the line of its key, if it stands in the text as it mostly does: `key = value` below
+/// `[table]`.
 fn with_line(error: ScenarioError, text: &str) -> ScenarioError {
     let ScenarioError::Value { key, reason } = &error else { return error };
     let (table, name) = key.rsplit_once('.').unwrap_or(("", key));

@@ -1,4 +1,5 @@
-//! How long sessions and pauses last: the mathematics of Weibull's distribution, of which the exponential one is a case.
+//! How long sessions and pauses last: the mathematics of Weibull's distribution, of which the exponential one is a
+//! case.
 
 use std::f64::consts::{LN_2, PI};
 use std::time::Duration;
@@ -34,9 +35,9 @@ impl Lifetime {
 
     /// What is left of a length that is under way at a random moment.
     ///
-    /// Long ones are met more often than short ones. The rest has the density (1 − F(t)) / mean (Cox, "Renewal Theory", 1962,
-    /// chapter 5). For Weibull's F that is a generalised gamma distribution: (t / scale)^shape is distributed by the
-    /// gamma distribution of shape 1 / shape.
+    /// Long ones are met more often than short ones. The rest has the density (1 − F(t)) / mean (Cox, "Renewal
+    /// Theory", 1962, chapter 5). For Weibull's F that is a generalised gamma distribution: (t / scale)^shape is
+    /// distributed by the gamma distribution of shape 1 / shape.
     pub(crate) fn residual(&self, chance: &mut Chance) -> Duration {
         let (scale, shape) = self.scale_and_shape();
         length(scale * gamma_distributed(1.0 / shape, chance).powf(1.0 / shape))
@@ -63,8 +64,8 @@ fn normal(chance: &mut Chance) -> f64 {
     (2.0 * exponential(chance)).sqrt() * (2.0 * PI * chance.unit()).cos()
 }
 
-/// Distributed by the gamma distribution of a shape and of scale 1 (Marsaglia and Tsang, "A simple method for generating
-/// gamma variables", ACM TOMS 26:3, 2000).
+/// Distributed by the gamma distribution of a shape and of scale 1 (Marsaglia and Tsang, "A simple method for
+/// generating gamma variables", ACM TOMS 26:3, 2000).
 fn gamma_distributed(shape: f64, chance: &mut Chance) -> f64 {
     if shape < 1.0 {
         let power = (1.0 - chance.unit()).powf(1.0 / shape);
@@ -134,8 +135,8 @@ mod tests {
         assert!(is_near(draws[10_000], 3600.0, 4.0) && is_near(mean(&draws), lifetime.mean(), 4.0));
     }
 
-    /// The rest of a length that is met at a random moment, the way of the definition: lay lengths end to end, and look
-    /// at points spread evenly over them.
+    /// The rest of a length that is met at a random moment, the way of the definition: lay lengths end to end, and
+    /// look at points spread evenly over them.
     #[test]
     fn what_is_left_is_what_a_random_moment_meets() {
         for shape in [0.6, 2.0] {

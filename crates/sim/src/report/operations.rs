@@ -15,8 +15,8 @@ pub struct Operations {
     pub name: String,
     /// How many were begun, and have ended or been cut off.
     pub asked: usize,
-    /// How many of them did what they are for. A lookup found the truly closest node among honest and reachable ones, a get the value,
-    /// a store a node that keeps it.
+    /// How many of them did what they are for. A lookup found the truly closest node among honest and reachable
+    /// ones, a get the value, a store a node that keeps it.
     pub succeeded: usize,
     /// How many never ended, as their host was switched off, or refused them.
     pub cut_off: usize,

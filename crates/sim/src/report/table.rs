@@ -142,8 +142,8 @@ fn traffic_row(traffic: &Traffic) -> Vec<String> {
     ]
 }
 
-/// Writes an empty line, a header and rows, in columns: the first to the left, the others to the right. Nothing if there are no
-/// rows.
+/// Writes an empty line, a header and rows, in columns: the first to the left, the others to the right. Nothing if
+/// there are no rows.
 fn write_block(f: &mut fmt::Formatter<'_>, header: &[&str], rows: Vec<Vec<String>>) -> fmt::Result {
     if rows.is_empty() {
         return Ok(());

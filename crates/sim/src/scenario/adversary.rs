@@ -5,8 +5,8 @@ use serde::{Deserialize, Deserializer};
 
 use crate::AdversaryKind;
 
-/// One of `[[adversaries]]`: a share of the nodes that turns hostile once the network has come to rest. Beside `share` it has
-/// the keys of an [`AdversaryKind`], `kind` among them.
+/// One of `[[adversaries]]`: a share of the nodes that turns hostile once the network has come to rest. Beside
+/// `share` it has the keys of an [`AdversaryKind`], `kind` among them.
 ///
 /// They keep the ids and the places in tables that they have earned by honest work. They never leave; what they do is
 /// part of the report's faults.

@@ -8,8 +8,8 @@ use super::read;
 
 /// The table `[churn]`: hosts are switched on and off, each by itself, for as long as the run lasts.
 ///
-/// It begins in the steady state: each host is on with the probability mean session / (mean session + mean pause), and
-/// what remains of its first session or pause is distributed as it is at a random moment.
+/// It begins in the steady state: each host is on with the probability mean session / (mean session + mean pause),
+/// and what remains of its first session or pause is distributed as it is at a random moment.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -43,8 +43,8 @@ fn all() -> f64 {
 pub enum Lifetime {
     /// Exponentially, with this median: who has been on for long is gone as soon as who has just come.
     Exponential(#[serde(deserialize_with = "read::time")] Duration),
-    /// By Weibull. Shapes of 0.3 to 0.6 are what was measured (Stutzbach and Rejaie, "Understanding churn in peer-to-peer
-    /// networks", IMC 2006): most sessions are short, and who has been on for long stays for long.
+    /// By Weibull. Shapes of 0.3 to 0.6 are what was measured (Stutzbach and Rejaie, "Understanding churn in
+    /// peer-to-peer networks", IMC 2006): most sessions are short, and who has been on for long stays for long.
     Weibull {
         /// Half of all are shorter.
         #[serde(deserialize_with = "read::time")]

@@ -16,7 +16,8 @@ pub struct EnginePlan {
     pub preset: Preset,
     /// How many of the closest nodes lookups are after, and nodes in a bucket.
     pub k: Option<usize>,
-    /// Open questions of a lookup that hold up further ones. Without `max_in_flight`, twice as many may be open at all.
+    /// Open questions of a lookup that hold up further ones. Without `max_in_flight`, twice as many may be open at
+    /// all.
     pub concurrency: Option<usize>,
     /// Open questions of a lookup at all.
     pub max_in_flight: Option<usize>,
@@ -71,8 +72,8 @@ pub enum Preset {
     Default,
     /// The original's: 8 questions at a time, sent at 0, 2 and 6 s, given up after 9 s, and nobody overtakes.
     Original,
-    /// As nodes of BitTorrent's DHT mostly are (BEP 5; Jimenez et al., "Sub-second lookups on a large-scale Kademlia-based
-    /// overlay", 2011): 3 questions at a time, each given up after 2 s without a second sending.
+    /// As nodes of BitTorrent's DHT mostly are (BEP 5; Jimenez et al., "Sub-second lookups on a large-scale
+    /// Kademlia-based overlay", 2011): 3 questions at a time, each given up after 2 s without a second sending.
     Bep5,
 }
 

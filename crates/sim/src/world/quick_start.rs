@@ -130,14 +130,14 @@ impl Network {
         if range.len() <= limit {
             return self.by_id[range].to_vec();
         }
-        let mut chosen = Vec::with_capacity(limit);
-        while chosen.len() < limit {
-            let candidate = self.by_id[chance.random_range(range.clone())];
-            if !chosen.contains(&candidate) {
-                chosen.push(candidate);
+        let mut places: Vec<usize> = Vec::with_capacity(limit);
+        while places.len() < limit {
+            let place = chance.random_range(range.clone());
+            if !places.contains(&place) {
+                places.push(place);
             }
         }
-        chosen
+        places.into_iter().map(|place| self.by_id[place]).collect()
     }
 
     /// As [`some`](Self::some), but half of them are the nearest of many.
