@@ -115,8 +115,12 @@ pub fn original_settings() -> Settings {
     settings.calls.timeout = Duration::from_secs(20);
     settings.calls.initial_delay = Duration::from_micros(19_999_999);
     settings.calls.answers_per_second = u32::MAX;
+    settings.table.first_buckets = [0; 4];
+    settings.table.prefers_near = false;
+    settings.adapts_patience = false;
     settings.lookup.concurrency = 4;
     settings.lookup.max_in_flight = 4;
+    settings.lookup.eager = 0;
     settings.lookup.slow_after = Duration::from_secs(600);
     settings.lookup.deadline = Duration::from_secs(600);
     settings.store_redundancy = 3;

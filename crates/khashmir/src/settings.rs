@@ -64,12 +64,14 @@ pub struct Settings {
     pub scope: Scope,
     /// Calls: timeout (`KRPC_TIMEOUT`, 9 s), first resend (`KRPC_INITIAL_DELAY`, 2 s), bounds in flight.
     pub calls: EndpointConfig,
-    /// Routing table: `K` (8), `MAX_FAILURES` (3), `MIN_PING_INTERVAL` (15 min), `BUCKET_STALENESS` (1 h).
+    /// Routing table: `K` (8), `MAX_FAILURES` (3), `MIN_PING_INTERVAL` (15 min), `BUCKET_STALENESS` (1 h). Unlike the
+    /// original's, its first buckets are larger (128, 64, 32 and 16) and prefer near nodes.
     pub table: TableConfig,
-    /// Lookups: `K` (8), `CONCURRENT_REQS` (8), bounds on queries and time.
+    /// Lookups: `K` (8), bounds on queries and time. Unlike the original, which asks 8 at a time (`CONCURRENT_REQS`), it asks
+    /// 5, but the 4 closest whatever else is open: quicker, with a third fewer queries. `docs/simulation.md` has the figures.
     pub lookup: LookupConfig,
-    /// Is [`LookupConfig::slow_after`] shortened to what the round trips of this network show (as TCP does, RFC 6298; at
-    /// least 100 ms)? Default: yes. A node that is later than that is still heard, but no longer waited for.
+    /// Is [`LookupConfig::slow_after`] shortened to what the round trips of this network show (mean and one
+    /// deviation, smoothed as in RFC 6298; at least 100 ms)? Default: yes. A node that is later than that is still heard, but no longer waited for.
     pub adapts_patience: bool,
     /// On how many other nodes a value is stored (`STORE_REDUNDANCY`). At least 1; default 6. A copy we keep
     /// ourselves does not count. From how many it is got is in [`retrieve_values`](Self::retrieve_values).
@@ -98,14 +100,21 @@ pub struct Settings {
     pub max_parked: usize,
 }
 
+/// As many as libtorrent's extended table has. They take 12 kB, and save a lookup one hop of four.
+const FIRST_BUCKETS: [u16; 4] = [128, 64, 32, 16];
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
             role: Role::default(),
             scope: Scope::default(),
             calls: EndpointConfig::default(),
-            table: TableConfig::default(),
-            lookup: LookupConfig::default(),
+            table: TableConfig {
+                first_buckets: FIRST_BUCKETS,
+                prefers_near: true,
+                ..TableConfig::default()
+            },
+            lookup: LookupConfig { concurrency: 5, eager: 4, ..LookupConfig::default() },
             adapts_patience: true,
             store_redundancy: 6,
             retrieve_values: Wanted::default(),

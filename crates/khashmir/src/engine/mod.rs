@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 
 use khashmir_krpc::{CallId, Endpoint, EndpointConfig, Transmit};
-use khashmir_routing::KTable;
+use khashmir_routing::{KNode, KTable};
 use khashmir_storage::{Commit, Committed, Storage, StorageError};
 use khashmir_types::{Contact, Id, Time};
 use rand::SeedableRng;
@@ -163,7 +163,10 @@ impl<S: Storage> Engine<S> {
     ) -> Result<Self, EngineError> {
         settings.validate()?;
         storage.set_own_id(table.own_id())?;
-        Ok(Self::assemble(storage, settings, table, ChaCha12Rng::from_seed(seed), now))
+        let mut engine = Self::assemble(storage, settings, table, ChaCha12Rng::from_seed(seed), now);
+        let nodes = engine.table.buckets().flat_map(|(_, bucket)| bucket.nodes());
+        nodes.filter_map(KNode::rtt).for_each(|rtt| engine.patience.on_rtt(rtt));
+        Ok(engine)
     }
 
     fn assemble(storage: S, settings: Settings, table: KTable, mut rng: ChaCha12Rng, now: Time) -> Self {

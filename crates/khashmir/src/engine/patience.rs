@@ -30,11 +30,14 @@ impl Patience {
     }
 
     /// After how long a node that has not answered is called slow; at most `longest`.
+    ///
+    /// One deviation above the mean, where TCP waits four: asking another node is cheaper than sending again, and who is
+    /// late is heard all the same. In simulations with dead nodes and losses four took a third longer.
     pub(super) fn limit(&self, longest: Duration) -> Duration {
         if self.samples < ENOUGH {
             return longest;
         }
-        (self.mean + 4 * self.deviation).max(SHORTEST).min(longest)
+        (self.mean + self.deviation).max(SHORTEST).min(longest)
     }
 }
 
@@ -61,7 +64,7 @@ mod tests {
     fn it_follows_the_round_trips_and_their_spread_within_limits() {
         assert!((200..260).contains(&after(&[200; 20]).as_millis()));
         let spread: Vec<_> = (0..40).map(|n| if n % 2 == 0 { 100 } else { 300 }).collect();
-        assert!((400..800).contains(&after(&spread).as_millis()));
+        assert!((250..350).contains(&after(&spread).as_millis()));
         assert_eq!(after(&[1; 20]), SHORTEST);
         assert_eq!(after(&[5000; 20]), LONGEST);
     }
