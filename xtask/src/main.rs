@@ -5,6 +5,7 @@
 
 mod ci;
 mod dist;
+mod plots;
 mod tidy;
 mod workspace;
 
@@ -30,6 +31,8 @@ enum Chore {
     Tidy,
     /// Build the `khashmir` program and pack it, reproducibly, into dist/
     Dist(dist::Options),
+    /// Draw the figures of docs/ from stored results of the simulator, or from new ones with --run
+    Plots(plots::Options),
 }
 
 fn main() -> ExitCode {
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Chore::Ci => ci::run(&workspace),
         Chore::Tidy => tidy::run(&workspace),
         Chore::Dist(options) => dist::run(&workspace, &options),
+        Chore::Plots(options) => plots::run(&workspace, &options),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -41,7 +41,7 @@ pub(crate) struct General {
     /// Print one JSON object per line; the last is always the summary
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Give up after this long, such as 9s, 15m or 2.5h [default: 30s, for demo 5m]
+    /// Give up after this long, such as 9s, 15m or 2.5h [default: 30s, for demo 5m, for sim never]
     #[arg(short, long, global = true, value_name = "DURATION", value_parser = duration::parse)]
     pub(crate) timeout: Option<Duration>,
     /// When to use colour
@@ -76,6 +76,8 @@ pub(crate) enum Command {
     Ping(PingArgs),
     /// Show a whole network at work: twenty nodes in this process
     Demo(DemoArgs),
+    /// Simulate a network of up to a million nodes, in virtual time
+    Sim(SimArgs),
     /// Explain a command or a topic: exit-codes, json, keys
     Help(HelpArgs),
 }
@@ -189,6 +191,23 @@ pub(crate) struct DemoArgs {
     /// Which nodes store, read and stop
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::SIM)]
+pub(crate) struct SimArgs {
+    /// The file that says what happens, in TOML; - reads it from standard input
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenario: PathBuf,
+    /// Everything follows from it: equal seeds give equal runs
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How many nodes, whatever the scenario says
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000_000))]
+    pub(crate) nodes: Option<usize>,
+    /// How many threads; the results do not depend on it [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
+    pub(crate) threads: Option<usize>,
 }
 
 #[derive(Debug, clap::Args)]

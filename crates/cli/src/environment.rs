@@ -21,7 +21,7 @@ pub(crate) fn complete(command: &mut Command) -> Result<(), Failure> {
         Command::Get(args) => network(&mut args.client.network),
         Command::Put(args) => network(&mut args.client.network),
         Command::Lookup(args) => network(&mut args.client.network),
-        Command::Ping(_) | Command::Demo(_) | Command::Help(_) => Ok(()),
+        Command::Ping(_) | Command::Demo(_) | Command::Sim(_) | Command::Help(_) => Ok(()),
     }
 }
 

@@ -41,7 +41,9 @@ impl Exit {
     pub(crate) const fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done; for get: at least one value",
-            Self::NotFound => "the network answered and has no such value; for demo: a value was not found",
+            Self::NotFound => {
+                "the network answered and has no such value; for demo and sim: not all went as it should"
+            }
             Self::Usage => "wrong usage: an option, a key or a value that cannot be",
             Self::NotJoined => "not joined: no bootstrap node answered",
             Self::Deadline => "the deadline passed, or nobody answered; what was found has been printed",
@@ -49,7 +51,7 @@ impl Exit {
             Self::Internal => "internal error (a bug)",
             Self::Output => "the output could not be written",
             Self::Configuration => {
-                "cannot start: address, state or temporary directory, or settings (do not just try again)"
+                "cannot start: address, state or temporary directory, settings or scenario (do not just try again)"
             }
             Self::Interrupted => "interrupted by SIGINT, SIGTERM or SIGHUP; what was found has been printed",
             Self::BrokenPipe => "the reader of the output went away",

@@ -80,6 +80,18 @@ Examples:
 All nodes are on 127.0.0.1, at free ports; their files are in a temporary directory and are removed at the end.
 Exits with 0 if every value was found.";
 
+pub(crate) const SIM: &str = "\
+Examples:
+  khashmir sim scenarios/quickstart.toml
+  khashmir sim scenarios/dead-and-loss.toml --seed 7 --nodes 10000
+  khashmir sim scenarios/churn-1h.toml --json > churn.jsonl
+
+The engines are those of khashmir node; datagrams, clocks and disks are simulated. Equal scenarios,
+seeds and numbers of nodes give equal runs, whatever the number of threads: the digest shows it.
+
+Exits with 0 if all went as it should; with 1 if a fault that was asked for never happened, or an
+expectation of the scenario was not met; with 78 if the scenario is wrong.";
+
 const KEYS: &str = "\
 A key is a 160-bit number. It is written in one of three ways, so that a typing error never becomes another key:
 
@@ -98,6 +110,8 @@ With --json, stdout has one object per line. Each has a \"type\"; the last line 
   ping     {\"type\":\"pong\",\"host\",\"addr\",\"id\",\"rtt_ms\"} or {\"type\":\"no_pong\",\"host\",\"addr\",\"reason\"}
   node     {\"type\":\"ready\",\"id\",\"addr\",…} once it serves; then \"joined\", \"not_joined\", \"alone\" as they happen
   demo     {\"type\":\"step\",\"step\",…} for each step
+  sim      {\"type\":\"operations\",\"name\",…} for each kind of operation, {\"type\":\"traffic\",\"name\",…}, then one \"tables\"
+           and one \"faults\"; the summary has the \"seed\", the \"digest\" and the \"command\" that repeats the run
 
 What came of questions to nodes: \"queried\", \"answered\", \"timed_out\", \"errors\", \"invalid\", \"unsent\", \"pending\", and
 \"hops\"; \"complete\" is false if something was cut short.
@@ -147,7 +161,7 @@ mod tests {
 
     #[test]
     fn every_command_has_its_page() {
-        for name in ["node", "get", "put", "lookup", "ping", "demo"] {
+        for name in ["node", "get", "put", "lookup", "ping", "demo", "sim"] {
             assert!(command(name).unwrap().contains("Examples:"), "{name}");
         }
         assert!(command("nod").is_err());

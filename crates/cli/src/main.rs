@@ -61,6 +61,7 @@ fn run(args: Args, output: &Output) -> anyhow::Result<Exit> {
             Command::Lookup(args) => commands::lookup::run(args, &general, output).await,
             Command::Ping(args) => commands::ping::run(args, &general, output).await,
             Command::Demo(args) => commands::demo::run(args, &general, output).await,
+            Command::Sim(args) => commands::sim::run(args, &general, output).await,
             Command::Help(args) => help::run(&args, output),
         }
     });

@@ -1,16 +1,17 @@
 //! `Record`: one line of JSON output, its fields in the order in which they were given.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::Value;
 
 /// A JSON object. The first field is always `type`.
 #[derive(Clone, Debug)]
-pub(crate) struct Record(Vec<(&'static str, Value)>);
+pub(crate) struct Record(Vec<(Cow<'static, str>, Value)>);
 
 impl Record {
     pub(crate) fn new(kind: &'static str) -> Self {
-        Self(vec![("type", kind.into())])
+        Self(vec![("type".into(), kind.into())])
     }
 
     /// The last line of every command: how it went, in one word.
@@ -19,7 +20,14 @@ impl Record {
     }
 
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        self.0.push((name, value.into()));
+        self.0.push((name.into(), value.into()));
+        self
+    }
+
+    /// All fields of an object, in the order of their names.
+    pub(crate) fn fields(mut self, object: &Value) -> Self {
+        let fields = object.as_object().into_iter().flatten();
+        self.0.extend(fields.map(|(name, value)| (name.clone().into(), value.clone())));
         self
     }
 

@@ -65,6 +65,11 @@ impl Stop {
         Err(reason.failure(&format!("while reading {what}")).into())
     }
 
+    /// Why to stop, if it is time to. For work that awaits nothing.
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        *self.0.borrow()
+    }
+
     /// Comes back when it is time to stop. Cancel safe; may be called again.
     pub(crate) async fn reached(&self) -> Reason {
         let mut stop = self.0.clone();

@@ -14,10 +14,10 @@ fn row<'a>(report: &'a Report, name: &str) -> &'a Operations {
 }
 
 const EVERYTHING: &str = r#"
-    nodes = 60
+    nodes = 40
     links = { loss = 0.02, duplication = 0.01, corruption = 0.01, reordering = 0.05 }
     nat = { port_restricted = 0.1, unreachable = 0.1 }
-    clocks = { ahead = "1s", ppm = 50 }
+    clocks = { ahead = "200ms", ppm = 50 }
     [churn]
     sessions = { weibull = { median = "10m", shape = 0.6 } }
     share = 0.5
@@ -54,7 +54,9 @@ const EVERYTHING: &str = r#"
 fn equal_seeds_give_equal_reports_whatever_the_number_of_threads() {
     let report = run(EVERYTHING, 7, 1);
     assert_eq!(report.failure(), None, "{report}");
-    for fault in ["lost", "cut", "departed", "returned", "restarted", "sessions_ended", "misdeeds", "nat_dropped"] {
+    for fault in
+        ["lost", "cut", "departed", "returned", "restarted", "sessions_ended", "misdeeds", "nat_dropped"]
+    {
         assert!(report.faults[fault] > 0, "{fault}");
     }
     assert_eq!(report, run(EVERYTHING, 7, 3));
@@ -111,8 +113,8 @@ fn what_is_expected_and_not_met_fails_the_run() {
 #[test]
 fn churn_keeps_its_share_of_hosts_on_from_the_beginning() {
     let text = r#"
-        nodes = 100
-        duration = "3h"
+        nodes = 90
+        duration = "2h"
         links = { delay = "10ms" }
         start = { join_rate = 1000 }
         churn = { sessions = { weibull = { median = "20m", shape = 0.6 } }, pauses = { exponential = "20m" } }
@@ -129,7 +131,7 @@ fn churn_keeps_its_share_of_hosts_on_from_the_beginning() {
     }
     let mean = |counts: &[usize]| counts.iter().sum::<usize>() as f64 / counts.len() as f64;
     let (first, last) = living.split_at(living.len() / 2);
-    assert!(living.iter().all(|count| (52..=82).contains(count)), "{living:?}");
+    assert!(living.iter().all(|count| (46..=74).contains(count)), "{living:?}");
     assert!((mean(first) - mean(last)).abs() < 7.0, "{living:?}");
     let report = run.report();
     assert!(report.faults["sessions_ended"] > 100 && report.is_complete);
@@ -140,17 +142,17 @@ fn churn_keeps_its_share_of_hosts_on_from_the_beginning() {
 fn values_die_with_their_holders_unless_they_are_stored_again() {
     let survival = |refresh: &str| {
         let text = format!(
-            "nodes = 60\nstart = {{ join_rate = 1000 }}\nlinks = {{ delay = '10ms' }}\n\
+            "nodes = 40\nstart = {{ join_rate = 1000 }}\nlinks = {{ delay = '10ms' }}\n\
              engine = {{ redundancy = 2 }}\n\
              churn = {{ sessions = {{ exponential = '20m' }}, keeps_disk = 0 }}\n\
-             [[workload]]\nkind = 'survival'\nkeys = 40\nat = ['5m', '90m']\n{refresh}"
+             [[workload]]\nkind = 'survival'\nkeys = 30\nat = ['5m', '90m']\n{refresh}"
         );
         let report = run(&text, 7, 1);
         assert_eq!(report.failure(), None, "{report}");
         ["get after 5 m", "get after 90 m"].map(|name| row(&report, name).success)
     };
     let [early, late] = survival("");
-    assert!(early > 0.8 && late < 0.4, "{early} {late}");
+    assert!(early > 0.8 && late < 0.5, "{early} {late}");
     let [_, refreshed] = survival("refresh = '5m'");
     assert!(refreshed > 0.8, "{refreshed}");
 }
@@ -180,7 +182,8 @@ fn a_run_may_be_stopped_and_reported_at_any_step() {
     let mut report = run.report();
     assert!(!report.is_complete && report.failure().is_none());
     assert_eq!(report.nodes, 20);
-    report.measured = Some(Measured { wall: Duration::from_secs(2), resident_bytes: Some(4_000_000), threads: 1 });
+    report.measured =
+        Some(Measured { wall: Duration::from_secs(2), resident_bytes: Some(4_000_000), threads: 1 });
     let table = report.to_string();
     assert!(table.contains("200000 bytes a node") && table.contains("stopped before its end"), "{table}");
 }

@@ -6,4 +6,5 @@ pub(crate) mod lookup;
 pub(crate) mod node;
 pub(crate) mod ping;
 pub(crate) mod put;
+pub(crate) mod sim;
 mod tally;

@@ -1,0 +1,54 @@
+//! `khashmir sim`: runs a scenario in the simulator, and reports what it has shown.
+
+mod account;
+mod load;
+mod memory;
+mod progress;
+
+use std::num::NonZero;
+use std::thread;
+
+use khashmir_sim::{Measured, Run, Step};
+
+use crate::args::{General, SimArgs};
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::stop::{Reason, Stop};
+use crate::stopwatch::Stopwatch;
+
+use self::account::Account;
+use self::progress::Bar;
+
+pub(crate) async fn run(args: SimArgs, general: &General, output: &Output) -> anyhow::Result<Exit> {
+    let stop = match general.timeout {
+        Some(limit) => Stop::after(Some(limit))?,
+        None => Stop::on_signals()?,
+    };
+    let path = args.scenario.clone();
+    let scenario = stop.bound("the scenario", move || load::scenario(&path)).await?;
+    let nodes = args.nodes.unwrap_or(scenario.nodes);
+    if let Some(warning) = memory::warning(nodes) {
+        output.note(format_args!("warning: {warning}; choose fewer with --nodes"));
+    }
+    let threads = args.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZero::get));
+    let stopwatch = Stopwatch::start();
+    let run = Run::new(scenario, args.seed, args.nodes, threads);
+    let mut run = run.map_err(|error| load::wrong(&args.scenario, &error))?;
+    let early = carry_out(&mut run, &stop, &mut Bar::new(output, stopwatch));
+    output.clear();
+    let mut report = run.report();
+    let wall = stopwatch.elapsed();
+    report.measured = Some(Measured { wall, resident_bytes: memory::peak(), threads });
+    Account { args: &args, report: &report, early, wall }.print(output)
+}
+
+/// Runs to the end, or until it is time to stop. Blocks this thread; signals are caught in another.
+fn carry_out(run: &mut Run, stop: &Stop, bar: &mut Bar<'_>) -> Option<Reason> {
+    while let Step::Running(progress) = run.step() {
+        bar.show(&progress);
+        if let Some(reason) = stop.reason() {
+            return Some(reason);
+        }
+    }
+    None
+}
