@@ -122,6 +122,7 @@ pub fn original_settings() -> Settings {
     settings.lookup.max_in_flight = 4;
     settings.lookup.eager = 0;
     settings.lookup.slow_after = Duration::from_secs(600);
+    settings.lookup.lost_after = Duration::from_secs(600);
     settings.lookup.deadline = Duration::from_secs(600);
     settings.store_redundancy = 3;
     settings.retrieve_values = Wanted { values: Some(10_000), nodes: Some(3) };

@@ -32,10 +32,13 @@ pub struct LookupConfig {
     /// How long after its start an action ends with what is known. Default 60 s: six calls that time out
     /// one after the other, which only a hostile or dead neighbourhood causes.
     pub deadline: Duration,
-    /// How long an open question may hold up others, and a lookup's end once k others have answered; less for a node
-    /// whose round trip is known ([`Lead`](crate::Lead)). Default 2 s, after which a call is sent again: a node that has
-    /// not answered by then is dead more often than late.
+    /// How long an open question may hold up others; less for a node whose round trip is known ([`Lead`](crate::Lead)).
+    /// Default 2 s, after which a call is sent again: a node that has not answered by then is dead more often than late.
+    /// It costs little to be impatient here: who is late is heard all the same.
     pub slow_after: Duration,
+    /// How long an open question may hold up the end of a lookup once k others have answered. Default 2 s. Here impatience
+    /// costs correctness: who is late is missing among the closest.
+    pub lost_after: Duration,
 }
 
 impl LookupConfig {
@@ -58,6 +61,7 @@ impl Default for LookupConfig {
             max_queries: 100,
             deadline: Duration::from_secs(60),
             slow_after: Duration::from_secs(2),
+            lost_after: Duration::from_secs(2),
         }
     }
 }

@@ -161,6 +161,22 @@ mod tests {
     }
 
     #[test]
+    fn a_slow_node_gives_up_its_place_at_once_but_the_end_waits_until_it_is_lost() {
+        let [slow, lost] = [1, 3].map(Duration::from_secs);
+        let mut search =
+            search(&[1, 2, 3, 4], LookupConfig { slow_after: slow, lost_after: lost, ..plain(8) });
+        assert_eq!(asked(&mut search, START), nodes([1, 2, 3]));
+        search.on_answer(&node(2), naming(vec![]), START);
+        search.on_answer(&node(3), naming(vec![]), START);
+        assert_eq!(asked(&mut search, START + slow), nodes([4]));
+        search.on_answer(&node(4), naming(vec![]), START + slow);
+        assert_eq!(search.poll(START + slow), Step::Wait(START + lost));
+        search.on_answer(&node(1), naming(vec![]), START + lost - Duration::from_millis(1));
+        assert_eq!(search.poll(START + lost), Step::Done);
+        assert_eq!(found(&search), nodes([1, 2, 3]));
+    }
+
+    #[test]
     fn a_slow_node_is_waited_for_while_fewer_than_k_have_answered() {
         let mut search = search(&[1, 2], plain(8));
         assert_eq!(asked(&mut search, START), nodes([1, 2]));

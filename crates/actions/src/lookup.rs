@@ -1,6 +1,6 @@
 //! `Lookup`: the walk towards a target that `FindNode` and `FindValue` share (Kademlia, section 2.3).
 //!
-//! Ends when the k closest nodes that have neither failed nor been slow have all answered.
+//! Ends when the k closest nodes that have neither failed nor been very late have all answered.
 
 use khashmir_types::{Contact, Id, Time};
 
@@ -74,15 +74,15 @@ impl<T: Default> Lookup<T> {
 
     /// Have the k closest that are in a state that `matters`, and have not failed, answered?
     ///
-    /// A slow node gives its place to the next: if k others have answered, nobody waits for it (it is dead more
-    /// often than late, and would hold up the end for the whole timeout of a call). If there are fewer, it is
-    /// all there is to wait for.
+    /// A node that is very late gives its place to the next: if k others have answered, nobody waits for it (it is
+    /// dead more often than late, and would hold up the end for the whole timeout of a call). If there are fewer, it
+    /// is all there is to wait for.
     fn has_heard_closest(&self, matters: impl Fn(State) -> bool, now: Time) -> bool {
         let (mut answered, mut waits) = (0, false);
         for (_, candidate) in self.run.list().live().filter(|(_, candidate)| matters(candidate.state)) {
             match candidate.state {
                 State::Answered => answered += 1,
-                State::Asked { .. } if !self.run.is_fresh(candidate, now) => waits = true,
+                State::Asked { at } if self.run.is_lost(at, now) => waits = true,
                 _ => return false,
             }
             if answered == self.k {

@@ -73,11 +73,13 @@ impl<T> Run<T> {
         Step::Done
     }
 
-    /// Waits for an answer, for the next open question to become slow, or for the deadline.
+    /// Waits for an answer, for the next open question to become slow or lost, or for the deadline.
     pub(crate) fn wait(&self, now: Time) -> Step {
-        let slow =
-            self.list.open().filter_map(|candidate| self.slow_at(candidate)).filter(|slow| *slow > now);
-        Step::Wait(slow.min().unwrap_or(self.deadline).min(self.deadline))
+        let moments = self.list.open().filter_map(|candidate| {
+            let State::Asked { at } = candidate.state else { return None };
+            [self.slow_at(candidate)?, at + self.config.lost_after].into_iter().filter(|at| *at > now).min()
+        });
+        Step::Wait(moments.min().unwrap_or(self.deadline).min(self.deadline))
     }
 
     /// Waits while a question is open; else ends the run, as nobody is left to ask.
@@ -124,6 +126,11 @@ impl<T> Run<T> {
     /// Has this candidate an open question that is not slow yet?
     pub(crate) fn is_fresh(&self, candidate: &Candidate<T>, now: Time) -> bool {
         self.slow_at(candidate).is_some_and(|slow| now < slow)
+    }
+
+    /// Has a question asked `at` that moment been open for so long that nobody waits for its answer any more?
+    pub(crate) fn is_lost(&self, at: Time, now: Time) -> bool {
+        now >= at + self.config.lost_after
     }
 
     /// How many more questions may be asked.

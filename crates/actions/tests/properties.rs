@@ -247,7 +247,7 @@ proptest! {
     #[test]
     fn the_k_closest_of_an_honest_network_are_found(seed: u64, size in 1_usize..200, config in configs()) {
         // Of nodes that are late it may do without: here all are waited for.
-        let config = LookupConfig { slow_after: config.deadline, ..config };
+        let config = LookupConfig { slow_after: config.deadline, lost_after: config.deadline, ..config };
         let mut network = Network::honest(seed, size);
         let mut action = search(&network, config);
         let seen = drive(&mut network, &mut action, &config);

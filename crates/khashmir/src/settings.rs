@@ -70,8 +70,8 @@ pub struct Settings {
     /// Lookups: `K` (8), bounds on queries and time. Unlike the original, which asks 8 at a time (`CONCURRENT_REQS`), it asks
     /// 5, but the 4 closest whatever else is open: quicker, with a third fewer queries. `docs/simulation.md` has the figures.
     pub lookup: LookupConfig,
-    /// Is [`LookupConfig::slow_after`] shortened to what the round trips of this network show (mean and one
-    /// deviation, smoothed as in RFC 6298; at least 100 ms)? Default: yes. A node that is later than that is still heard, but no longer waited for.
+    /// Are [`LookupConfig::slow_after`] and [`LookupConfig::lost_after`] shortened to what the round trips of this network
+    /// show (their mean, and one or eight deviations, smoothed as in RFC 6298; at least 100 ms)? Default: yes. A node that is later than that is still heard, but no longer waited for.
     pub adapts_patience: bool,
     /// On how many other nodes a value is stored (`STORE_REDUNDANCY`). At least 1; default 6. A copy we keep
     /// ourselves does not count. From how many it is got is in [`retrieve_values`](Self::retrieve_values).
@@ -109,11 +109,7 @@ impl Default for Settings {
             role: Role::default(),
             scope: Scope::default(),
             calls: EndpointConfig::default(),
-            table: TableConfig {
-                first_buckets: FIRST_BUCKETS,
-                prefers_near: true,
-                ..TableConfig::default()
-            },
+            table: TableConfig { first_buckets: FIRST_BUCKETS, prefers_near: true, ..TableConfig::default() },
             lookup: LookupConfig { concurrency: 5, eager: 4, ..LookupConfig::default() },
             adapts_patience: true,
             store_redundancy: 6,

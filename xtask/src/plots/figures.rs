@@ -24,12 +24,14 @@ pub(super) fn all(read: &impl Fn(&'static str) -> Result<Results>) -> Result<[(&
 }
 
 fn cost(size: &Results) -> Result<Figure> {
+    let names = size.series()?;
     let panel = |title, unit, lines: [(&str, &str); 2]| {
-        let line = |(name, field): (&str, &str)| {
-            let points = points(size.runs(), |run| run.operations("lookup", field));
-            points.map(|points| Series { name: name.to_owned(), points, look: Look::Marked })
+        let line = |(name, (which, field)): (&String, (&str, &str))| {
+            let points = points(runs_of(size, name), |run| run.operations("lookup", field));
+            points.map(|points| Series { name: format!("{name}, {which}"), points, look: Look::Marked })
         };
-        let series = lines.into_iter().map(line).collect::<Result<_>>()?;
+        let all = names.iter().flat_map(|name| lines.map(|field| (name, field)));
+        let series = all.map(line).collect::<Result<_>>()?;
         let y = Kind { label: "", scale: Scale::FromZero, unit };
         anyhow::Ok(Panel { title, x: NODES, y, series })
     };
@@ -49,16 +51,20 @@ fn cost(size: &Results) -> Result<Figure> {
 }
 
 fn memory(size: &Results) -> Result<Figure> {
-    let large = size.runs().filter(|run| run.x().is_ok_and(|nodes| nodes >= LEAST_FOR_MEMORY));
+    let is_large = |run: &Run<'_>| run.x().is_ok_and(|nodes| nodes >= LEAST_FOR_MEMORY);
     let kilobytes = |run: Run<'_>| {
         Ok(run.number("summary", "measured/resident_bytes")? / run.number("summary", "nodes")? / 1000.0)
     };
-    let line = Series { name: "peak".into(), points: points(large, kilobytes)?, look: Look::Marked };
+    let line = |name: &String| {
+        let points = points(runs_of(size, name).filter(is_large), kilobytes)?;
+        anyhow::Ok(Series { name: name.clone(), points, look: Look::Marked })
+    };
+    let series = size.series()?.iter().map(line).collect::<Result<_>>()?;
     let y = Kind { label: "", scale: Scale::FromZero, unit: Unit::Count };
     Ok(Figure {
         title: "What a node takes".into(),
         about: "The program's memory at its peak divided by the number of nodes, against that number.".into(),
-        panels: vec![Panel { title: "KB of memory per node", x: NODES, y, series: vec![line] }],
+        panels: vec![Panel { title: "KB of memory per node", x: NODES, y, series }],
     })
 }
 
@@ -93,7 +99,7 @@ fn distribution(run: Run<'_>) -> Result<Series> {
 fn success(churn: &Results, loss: &Results, adversaries: &Results) -> Result<Figure> {
     let panel = |title, study: &Results, x| {
         let line = |name: String| {
-            let runs = study.runs().filter(|run| run.series().is_ok_and(|series| series == name));
+            let runs = runs_of(study, &name);
             let points = points(runs, |run| run.operations("get", "success"))?;
             anyhow::Ok(Series { name, points, look: Look::Marked })
         };
@@ -117,6 +123,11 @@ fn success(churn: &Results, loss: &Results, adversaries: &Results) -> Result<Fig
 const NODES: Kind = Kind { label: "nodes", scale: Scale::Log, unit: Unit::Count };
 
 /// The points of a line, from left to right.
+/// The runs of one line of a study.
+fn runs_of<'a>(study: &'a Results, name: &'a str) -> impl Iterator<Item = Run<'a>> {
+    study.runs().filter(move |run| run.series().is_ok_and(|series| series == name))
+}
+
 fn points<'a>(
     runs: impl Iterator<Item = Run<'a>>,
     y: impl Fn(Run<'a>) -> Result<f64>,

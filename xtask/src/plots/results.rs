@@ -133,9 +133,9 @@ mod tests {
         let text = line(trial, 1, printed).expect("JSON");
         let results = Results::parse(&text, "size").expect("one run");
         let run = results.runs().next().expect("one run");
-        assert_eq!((run.series().ok(), run.x().ok()), (Some("lookups"), Some(10.0)));
+        assert_eq!((run.series().ok(), run.x().ok()), (Some("tables of eights"), Some(10.0)));
         assert_eq!(run.operations("lookup", "hops/mean").ok(), Some(3.5));
-        assert_eq!(results.series().expect("named"), ["lookups"]);
+        assert_eq!(results.series().expect("named"), ["tables of eights"]);
     }
 
     #[test]

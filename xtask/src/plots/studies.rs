@@ -56,11 +56,16 @@ pub(super) fn studies(extent: Extent) -> Vec<Study> {
     ]
 }
 
+/// Tables of eights up to a million nodes, and those of the defaults, which take twice as much memory, up to a third of that.
 fn size(extent: Extent) -> Vec<Trial> {
-    let most = extent.choose(1_000_000, 10_000);
-    let nodes = [10, 30, 100, 300, 1_000, 3_000, 10_000, 100_000, 1_000_000];
-    let nodes = nodes.into_iter().filter(|nodes| *nodes <= most);
-    nodes.map(|nodes| Trial::new("lookups", nodes as f64, "hops", nodes)).collect()
+    const NODES: [usize; 10] = [10, 30, 100, 300, 1_000, 3_000, 10_000, 100_000, 300_000, 1_000_000];
+    let most = extent.choose([1_000_000, 300_000], [10_000, 10_000]);
+    let eights = NODES.into_iter().filter(|nodes| *nodes <= most[0]).map(|nodes| {
+        Trial::new("tables of eights", nodes as f64, "hops", nodes)
+            .with("first_buckets = [128, 64, 32, 16]", "first_buckets = [0, 0, 0, 0]".into())
+    });
+    let defaults = NODES.into_iter().filter(|nodes| *nodes <= most[1]);
+    eights.chain(defaults.map(|nodes| Trial::new("defaults", nodes as f64, "hops", nodes))).collect()
 }
 
 fn latency(extent: Extent) -> Vec<Trial> {

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use khashmir_actions::LookupConfig;
+
 /// The round trips of all answers, smoothed as TCP does (RFC 6298, section 2).
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Patience {
@@ -29,15 +31,17 @@ impl Patience {
         self.samples = self.samples.saturating_add(1);
     }
 
-    /// After how long a node that has not answered is called slow; at most `longest`.
+    /// These limits, with those times shortened that are to follow what the network shows.
     ///
-    /// One deviation above the mean, where TCP waits four: asking another node is cheaper than sending again, and who is
-    /// late is heard all the same. In simulations with dead nodes and losses four took a third longer.
-    pub(super) fn limit(&self, longest: Duration) -> Duration {
+    /// A node is slow one deviation above the mean: asking another costs little, and who is late is heard all the same.
+    /// It is lost eight above: TCP sends again after four, but who is late there is not missed for good.
+    pub(super) fn shorten(&self, limits: LookupConfig) -> LookupConfig {
         if self.samples < ENOUGH {
-            return longest;
+            return limits;
         }
-        (self.mean + self.deviation).max(SHORTEST).min(longest)
+        let above = |deviations: u32| (self.mean + deviations * self.deviation).max(SHORTEST);
+        let (slow_after, lost_after) = (above(1).min(limits.slow_after), above(8).min(limits.lost_after));
+        LookupConfig { slow_after, lost_after, ..limits }
     }
 }
 
@@ -47,10 +51,14 @@ mod tests {
 
     const LONGEST: Duration = Duration::from_secs(2);
 
-    fn after(rtts: &[u64]) -> Duration {
+    fn limits(rtts: &[u64]) -> LookupConfig {
         let mut patience = Patience::default();
         rtts.iter().for_each(|ms| patience.on_rtt(Duration::from_millis(*ms)));
-        patience.limit(LONGEST)
+        patience.shorten(LookupConfig { slow_after: LONGEST, lost_after: LONGEST, ..LookupConfig::default() })
+    }
+
+    fn after(rtts: &[u64]) -> Duration {
+        limits(rtts).slow_after
     }
 
     #[test]
@@ -65,6 +73,7 @@ mod tests {
         assert!((200..260).contains(&after(&[200; 20]).as_millis()));
         let spread: Vec<_> = (0..40).map(|n| if n % 2 == 0 { 100 } else { 300 }).collect();
         assert!((250..350).contains(&after(&spread).as_millis()));
+        assert!((600..1200).contains(&limits(&spread).lost_after.as_millis()));
         assert_eq!(after(&[1; 20]), SHORTEST);
         assert_eq!(after(&[5000; 20]), LONGEST);
     }

@@ -49,10 +49,8 @@ impl<S: Storage> Engine<S> {
 
     /// The limits of an action that begins now.
     pub(super) fn lookup(&self) -> LookupConfig {
-        let LookupConfig { slow_after, .. } = self.settings.lookup;
-        let slow_after =
-            if self.settings.adapts_patience { self.patience.limit(slow_after) } else { slow_after };
-        LookupConfig { slow_after, ..self.settings.lookup }
+        let limits = self.settings.lookup;
+        if self.settings.adapts_patience { self.patience.shorten(limits) } else { limits }
     }
 
     /// Begins a get: our own values are there at once.

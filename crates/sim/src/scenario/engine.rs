@@ -14,8 +14,10 @@ use super::read;
 pub struct EnginePlan {
     /// Where to start from.
     pub preset: Preset,
-    /// How many of the closest nodes lookups are after, and nodes in a bucket.
+    /// How many of the closest nodes lookups are after: they stop when so many have answered.
     pub k: Option<usize>,
+    /// Nodes in a bucket.
+    pub bucket: Option<usize>,
     /// Open questions of a lookup that hold up further ones. Without `max_in_flight`, twice as many may be open at
     /// all.
     pub concurrency: Option<usize>,
@@ -30,6 +32,9 @@ pub struct EnginePlan {
     /// How long an open question holds up others.
     #[serde(deserialize_with = "read::maybe_time")]
     pub slow_after: Option<Duration>,
+    /// How long an open question holds up the end of a lookup once k others have answered.
+    #[serde(deserialize_with = "read::maybe_time")]
+    pub lost_after: Option<Duration>,
     /// From the first sending of a query to its failure.
     #[serde(deserialize_with = "read::maybe_time")]
     pub timeout: Option<Duration>,
@@ -102,6 +107,7 @@ fn set_pace(settings: &mut Settings, concurrency: usize, timeout: Duration, init
         max_in_flight: concurrency,
         eager: 0,
         slow_after: timeout,
+        lost_after: timeout,
         ..settings.lookup
     };
     settings.calls = EndpointConfig { timeout, initial_delay, ..settings.calls.clone() };
@@ -124,10 +130,11 @@ impl EnginePlan {
         set(&mut lookup.eager, self.eager);
         set(&mut lookup.max_queries, self.max_queries);
         set(&mut lookup.slow_after, self.slow_after);
+        set(&mut lookup.lost_after, self.lost_after);
         set(&mut calls.timeout, self.timeout);
         set(&mut calls.initial_delay, self.initial_delay);
         set(&mut calls.answers_per_second, self.answers_per_second);
-        set(&mut table.k, self.k);
+        set(&mut table.k, self.bucket);
         set(&mut table.replacements, self.replacements);
         set(&mut table.bucket_staleness, self.bucket_staleness);
         set(&mut table.min_ping_interval, self.min_ping_interval);
@@ -161,7 +168,7 @@ mod tests {
         let plan =
             EnginePlan { preset: Preset::Bep5, k: Some(12), concurrency: Some(5), ..EnginePlan::default() };
         let settings = plan.settings();
-        assert_eq!((settings.lookup.k, settings.table.k), (12, 12));
+        assert_eq!((settings.lookup.k, settings.table.k), (12, 8));
         assert_eq!((settings.lookup.concurrency, settings.lookup.max_in_flight), (5, 10));
         assert_eq!(settings.calls.timeout, Duration::from_secs(2));
     }

@@ -142,5 +142,6 @@ fn settings() -> Settings {
     settings.calls.timeout = CALL_TIMEOUT;
     settings.calls.initial_delay = CALL_TIMEOUT / 4;
     settings.lookup.slow_after = CALL_TIMEOUT / 4;
+    settings.lookup.lost_after = CALL_TIMEOUT / 4;
     settings
 }
