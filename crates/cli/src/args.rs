@@ -205,7 +205,7 @@ pub(crate) struct SimArgs {
     /// How many nodes, whatever the scenario says
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000_000))]
     pub(crate) nodes: Option<usize>,
-    /// How many threads; the results do not depend on it [default: one for each processor]
+    /// How many threads; the results do not depend on it [default: one for each processor, if there are nodes enough]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
     pub(crate) threads: Option<usize>,
 }

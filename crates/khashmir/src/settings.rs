@@ -176,8 +176,8 @@ impl Settings {
             ("table.max_failures", table.max_failures > 0, "must be at least 1"),
             (
                 "calls.timeout",
-                calls.timeout > calls.initial_delay,
-                "must be longer than the first resend delay",
+                calls.timeout >= calls.initial_delay,
+                "must be at least the first resend delay",
             ),
             ("key_expire", !self.key_expire.is_zero(), "must not be zero"),
             (

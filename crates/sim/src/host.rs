@@ -98,29 +98,31 @@ pub(crate) struct Clock {
     pub(crate) ppm: i32,
 }
 
+/// When clocks that are too fast or too slow were right, in microseconds.
+const ORIGIN: i128 = crate::world::START.as_micros() as i128;
+
+const MILLION: i128 = 1_000_000;
+
 impl Clock {
     /// What the host's clock shows at `now`.
     pub(crate) fn shows(self, now: Time) -> Time {
         if self == Self::default() {
             return now;
         }
-        let micros = i128::from(now.as_micros());
-        let shown = micros + i128::from(self.ahead_micros) + self.drift(now);
+        let since = i128::from(now.as_micros()) - ORIGIN;
+        let shown = ORIGIN + since + since * i128::from(self.ppm) / MILLION + i128::from(self.ahead_micros);
         Time::from_micros(u64::try_from(shown.max(0)).unwrap_or(u64::MAX))
     }
 
-    /// The first moment at which the host's clock shows `shown` or later, or a little before.
+    /// A moment at which the host's clock shows `shown`, or up to two microseconds more.
     pub(crate) fn moment(self, shown: Time) -> Time {
         if self == Self::default() || shown == Time::FAR_FUTURE {
             return shown;
         }
-        let micros = i128::from(shown.as_micros()) - i128::from(self.ahead_micros) - self.drift(shown);
-        Time::from_micros(u64::try_from(micros.max(0)).unwrap_or(u64::MAX))
-    }
-
-    fn drift(self, at: Time) -> i128 {
-        let since = i128::from(at.as_micros()) - i128::from(crate::world::START.as_micros());
-        since * i128::from(self.ppm) / 1_000_000
+        let elapsed = i128::from(shown.as_micros()) - i128::from(self.ahead_micros) - ORIGIN;
+        let since = elapsed * MILLION / (MILLION + i128::from(self.ppm));
+        // Divisions round towards zero: one microsecond more is never too early.
+        Time::from_micros(u64::try_from((ORIGIN + since + 1).max(0)).unwrap_or(u64::MAX))
     }
 }
 
@@ -200,10 +202,19 @@ mod tests {
     #[test]
     fn a_clock_that_is_off_shows_times_and_finds_their_moments() {
         let now = crate::world::START + Duration::from_secs(3600);
-        let clock = Clock { ahead_micros: -5_000_000, ppm: 100 };
-        assert_eq!(clock.shows(now), now - Duration::from_micros(5_000_000 - 360_000));
-        let moment = clock.moment(clock.shows(now));
-        assert!(now.since(moment) + moment.since(now) < Duration::from_millis(1));
-        assert_eq!(clock.moment(Time::FAR_FUTURE), Time::FAR_FUTURE);
+        let slow = Clock { ahead_micros: -5_000_000, ppm: 100 };
+        assert_eq!(slow.shows(now), now - Duration::from_micros(5_000_000 - 360_000));
+        for (ahead_micros, ppm) in [(-5_000_000, 100), (10_000_000, -73), (1, 9_999), (0, -9_999)] {
+            let clock = Clock { ahead_micros, ppm };
+            for micros in 0..1000 {
+                let shown = now + Duration::from_micros(micros);
+                let late = clock.shows(clock.moment(shown)).since(shown);
+                assert!(
+                    clock.shows(clock.moment(shown)) >= shown && late <= Duration::from_micros(2),
+                    "{clock:?}"
+                );
+            }
+            assert_eq!(clock.moment(Time::FAR_FUTURE), Time::FAR_FUTURE);
+        }
     }
 }

@@ -89,9 +89,8 @@ impl Preset {
             Self::Default => {}
             Self::Original => set_pace(&mut settings, 8, Duration::from_secs(9), Duration::from_secs(2)),
             Self::Bep5 => {
-                // As late as the engine lets it be: what is sent again then is answered too late to count.
                 let timeout = Duration::from_secs(2);
-                set_pace(&mut settings, 3, timeout, timeout - Duration::from_micros(1));
+                set_pace(&mut settings, 3, timeout, timeout);
             }
         }
         settings

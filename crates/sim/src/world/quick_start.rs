@@ -16,9 +16,12 @@ use crate::terrain::Terrain;
 
 const PURPOSE: u64 = 0x901c;
 
-/// Of a bucket that prefers near nodes, those in half of its places are the nearest of this many times its size:
-/// candidates that a node has met in an hour or two of upkeep.
+/// Of a bucket that prefers near nodes, those in half of its places are the nearest of this many times its size, and
+/// of no more than [`MOST_MET`]: candidates that a node has met in an hour or two of upkeep.
 const MET_PER_PLACE: usize = 8;
+
+/// In an hour some 17 refreshes bring some 400 answers, half of them of nodes that belong in the first bucket.
+const MOST_MET: usize = 256;
 
 impl World {
     /// Adds `nodes` hosts that know one another as if they had run for hours: each bucket holds nodes of its range, all
@@ -149,7 +152,7 @@ impl Network {
         terrain: &Terrain,
         chance: &mut Chance,
     ) -> Vec<(Id, HostId)> {
-        let mut met = self.some(range, limit * MET_PER_PLACE, chance);
+        let mut met = self.some(range, (limit * MET_PER_PLACE).min(MOST_MET.max(limit)), chance);
         let others = met.len().min(limit - limit / 2);
         let (_, candidates) = met.split_at_mut(others);
         candidates.sort_by_cached_key(|(_, at)| terrain.links.delay.between(terrain.seed, host, *at));

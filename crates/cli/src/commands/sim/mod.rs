@@ -30,7 +30,7 @@ pub(crate) async fn run(args: SimArgs, general: &General, output: &Output) -> an
     if let Some(warning) = memory::warning(nodes) {
         output.note(format_args!("warning: {warning}; choose fewer with --nodes"));
     }
-    let threads = args.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZero::get));
+    let threads = args.threads.unwrap_or_else(|| sensible_threads(nodes));
     let stopwatch = Stopwatch::start();
     let run = Run::new(scenario, args.seed, args.nodes, threads);
     let mut run = run.map_err(|error| load::wrong(&args.scenario, &error))?;
@@ -40,6 +40,13 @@ pub(crate) async fn run(args: SimArgs, general: &General, output: &Output) -> an
     let wall = stopwatch.elapsed();
     report.measured = Some(Measured { wall, resident_bytes: memory::peak(), threads });
     Account { args: &args, report: &report, early, wall }.print(output)
+}
+
+/// One thread for each processor, but not for a few nodes: threads meet after every few milliseconds of virtual time.
+fn sensible_threads(nodes: usize) -> usize {
+    const NODES_PER_THREAD: usize = 5_000;
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    processors.min(1 + nodes / NODES_PER_THREAD)
 }
 
 /// Runs to the end, or until it is time to stop. Blocks this thread; signals are caught in another.
