@@ -5,37 +5,63 @@ use std::fmt;
 use crate::Id;
 
 /// The XOR of two ids, read as a number (Kademlia, section 2.1). Smaller is closer.
+///
+/// Kept as machine words: tables and lookups compare distances more often than anything else.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Distance([u8; Id::LEN]);
+pub struct Distance {
+    high: u64,
+    middle: u64,
+    low: u32,
+}
 
 impl Distance {
     /// The distance of an id to itself.
-    pub const ZERO: Self = Self([0; Id::LEN]);
+    pub const ZERO: Self = Self { high: 0, middle: 0, low: 0 };
 
+    #[inline]
     pub(crate) fn between(a: &Id, b: &Id) -> Self {
-        let mut xor = *a.as_bytes();
-        xor.iter_mut().zip(b.as_bytes()).for_each(|(x, y)| *x ^= y);
-        Self(xor)
+        let ((a, b), mut distance) = ((words(a), words(b)), Self::ZERO);
+        (distance.high, distance.middle, distance.low) = (a.0 ^ b.0, a.1 ^ b.1, a.2 ^ b.2);
+        distance
     }
 
     /// How many leading bits the two ids share: 160 if they are equal.
+    #[inline]
     #[must_use]
-    pub fn shared_prefix_bits(&self) -> usize {
-        let zero_bytes = self.0.iter().take_while(|byte| **byte == 0).count();
-        let rest = self.0.get(zero_bytes).map_or(0, |byte| byte.leading_zeros() as usize);
-        zero_bytes * 8 + rest
+    pub const fn shared_prefix_bits(&self) -> usize {
+        let bits = match *self {
+            Self { high: 0, middle: 0, low } => 128 + low.leading_zeros(),
+            Self { high: 0, middle, .. } => 64 + middle.leading_zeros(),
+            Self { high, .. } => high.leading_zeros(),
+        };
+        bits as usize
     }
 
     /// The bytes, most significant first.
     #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; Id::LEN] {
-        &self.0
+    pub fn to_bytes(&self) -> [u8; Id::LEN] {
+        let mut bytes = [0; Id::LEN];
+        bytes[..8].copy_from_slice(&self.high.to_be_bytes());
+        bytes[8..16].copy_from_slice(&self.middle.to_be_bytes());
+        bytes[16..].copy_from_slice(&self.low.to_be_bytes());
+        bytes
     }
+}
+
+/// An id as three numbers, the most significant first.
+#[inline]
+fn words(id: &Id) -> (u64, u64, u32) {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t] = *id.as_bytes();
+    (
+        u64::from_be_bytes([a, b, c, d, e, f, g, h]),
+        u64::from_be_bytes([i, j, k, l, m, n, o, p]),
+        u32::from_be_bytes([q, r, s, t]),
+    )
 }
 
 impl fmt::Display for Distance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.to_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -58,6 +84,9 @@ mod tests {
             prop_assert_eq!(a.distance(&b), b.distance(&a));
             prop_assert_eq!(a.distance(&b) == Distance::ZERO, a == b);
             // XOR is stronger than the triangle inequality: the larger of two sides bounds the shared prefix.
+            let bytes: Vec<_> = a.as_bytes().iter().zip(b.as_bytes()).map(|(a, b)| a ^ b).collect();
+            prop_assert_eq!(&a.distance(&b).to_bytes()[..], &bytes[..]);
+            prop_assert_eq!(a.distance(&b).cmp(&a.distance(&c)), a.distance(&b).to_bytes().cmp(&a.distance(&c).to_bytes()));
             let (ab, bc, ac) = (a.distance(&b), b.distance(&c), a.distance(&c));
             let shared = ab.shared_prefix_bits().min(bc.shared_prefix_bits());
             prop_assert!(ac.shared_prefix_bits() >= shared);

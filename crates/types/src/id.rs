@@ -74,12 +74,14 @@ impl Id {
     }
 
     /// The XOR distance to `other` (Kademlia, section 2.1). Symmetric; zero only to itself.
+    #[inline]
     #[must_use]
     pub fn distance(&self, other: &Self) -> Distance {
         Distance::between(self, other)
     }
 
     /// The bytes, most significant first.
+    #[inline]
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; Self::LEN] {
         &self.0
@@ -89,6 +91,7 @@ impl Id {
     ///
     /// # Panics
     /// If `index` is 160 or more.
+    #[inline]
     #[must_use]
     pub fn bit(&self, index: usize) -> bool {
         self.0[index / 8] & (0x80 >> (index % 8)) != 0

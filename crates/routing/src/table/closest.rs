@@ -1,6 +1,6 @@
 //! The closest nodes to a target, found without looking at the whole table.
 
-use khashmir_types::{Contact, Distance, Id};
+use khashmir_types::{Contact, Id};
 
 use super::KTable;
 use crate::KNode;
@@ -30,7 +30,7 @@ impl KTable {
             }
             let nodes = self.buckets[index].nodes().iter().filter(is_wanted);
             candidates.clear();
-            candidates.extend(nodes.map(|node| (number(&node.id().distance(target)), node)));
+            candidates.extend(nodes.map(|node| (node.id().distance(target), node)));
             if candidates.len() > missing {
                 candidates.select_nth_unstable_by_key(missing, |(distance, _)| *distance);
                 candidates.truncate(missing);
@@ -56,11 +56,4 @@ impl KTable {
         let shallower = (0..own).rev();
         std::iter::once(own).chain(before).chain(innermost).chain(after).chain(shallower)
     }
-}
-
-/// The distance as a number in two limbs, which compare quicker than bytes.
-fn number(distance: &Distance) -> (u128, u32) {
-    let (high, low) = distance.as_bytes().split_at(16);
-    let high = u128::from_be_bytes(high.try_into().expect("the first 16 of 20 bytes"));
-    (high, u32::from_be_bytes(low.try_into().expect("the last 4 of 20 bytes")))
 }
