@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use khashmir::{Contact, Id, JoinFailure, Method, Scope, Settings, Storage, Time};
 use khashmir_krpc::{Message, Query, decode};
-use khashmir_sim::{HostId, Links, Sent, World};
+use khashmir_sim::{Cut, HostId, Links, Sent, World};
 
 use crate::support::world::{get, settled};
 
@@ -53,6 +53,33 @@ fn after_joining_through_one_node_everybody_knows_its_neighbours() {
             missing <= 2 && known.contains(&nearest[0]),
             "{node:?} does not know {missing} of its 8 neighbours"
         );
+    }
+}
+
+#[test]
+fn two_halves_that_lost_one_another_find_together_again() {
+    let (mut world, nodes) = settled(4, 9, Links::default());
+    let is_cut_off = |host: HostId| host.index() >= 5;
+    world.partition(is_cut_off, Cut::Both);
+    // Only who asks the lost in vain loses them.
+    for round in 0..24_u8 {
+        for node in &nodes {
+            world.find_node(*node, Id::sha1(&[round]));
+        }
+        world.run_for(5 * MINUTE);
+    }
+    let is_lost = |world: &World, node: HostId| {
+        let known = contacts(world, node);
+        nodes.iter().all(|other| {
+            is_cut_off(*other) == is_cut_off(node) || !known.contains(&world.contact(*other).unwrap())
+        })
+    };
+    assert!(nodes.iter().all(|node| is_lost(&world, *node)), "the halves are to forget one another");
+    world.heal();
+    world.run_for(HOUR);
+    for node in &nodes {
+        let found = world.find_node(*node, Id::sha1(b"anything"));
+        assert_eq!(found.closest, closest(&world, &nodes, &Id::sha1(b"anything"), *node), "{node:?}");
     }
 }
 

@@ -57,6 +57,10 @@ impl Membership {
         self.bootstrap = bootstrap.iter().copied().take(MAX_BOOTSTRAP).collect();
     }
 
+    pub(super) fn bootstrap(&self) -> &[SocketAddr] {
+        &self.bootstrap
+    }
+
     pub(super) fn add_own_addr(&mut self, addr: SocketAddr) {
         if self.own_addrs.len() < MAX_OWN_ADDRS && !self.own_addrs.contains(&addr) {
             self.own_addrs.push(addr);
@@ -287,7 +291,7 @@ impl<S: Storage> Engine<S> {
 }
 
 /// The id whose last byte is one more, without carry: close to ours, and not ours.
-fn next_to(id: &Id) -> Id {
+pub(super) fn next_to(id: &Id) -> Id {
     let mut bytes = *id.as_bytes();
     bytes[Id::LEN - 1] = bytes[Id::LEN - 1].wrapping_add(1);
     Id::new(bytes)

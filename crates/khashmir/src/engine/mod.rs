@@ -7,6 +7,7 @@ mod operations;
 mod parked;
 mod patience;
 mod quota;
+mod reunion;
 mod serve;
 mod stages;
 mod statistics;
@@ -32,6 +33,7 @@ pub use operation::OperationId;
 use parked::Parked;
 use patience::Patience;
 use quota::Quota;
+use reunion::Reunion;
 use statistics::Activity;
 pub use statistics::{Delays, MethodStatistics, Statistics};
 use upkeep::Schedule;
@@ -67,6 +69,7 @@ pub struct Engine<S> {
     membership: Membership,
     activity: Activity,
     patience: Patience,
+    reunion: Reunion,
     /// Drained by the caller after every input, and so as short as what one input brings about.
     events: VecDeque<Event>,
     stopping: bool,
@@ -111,6 +114,8 @@ enum Purpose {
     Introduction(OperationId),
     /// The table wished it.
     Upkeep,
+    /// Somebody whom we had lost may be there again.
+    Reunion,
 }
 
 /// Why an engine could not be made.
@@ -189,6 +194,7 @@ impl<S: Storage> Engine<S> {
             membership: Membership::default(),
             activity: Activity::new(now),
             patience: Patience::default(),
+            reunion: Reunion::default(),
             events: VecDeque::new(),
             stopping: false,
             rng,

@@ -9,6 +9,7 @@ use khashmir_actions::{self as actions, Answer, Ask, Question, Step};
 use khashmir_krpc::{
     self as krpc, CallRefused, Callee, ErrorCode, MAX_STORABLE, Method, Query, Reply, Token,
 };
+use khashmir_routing::KNode;
 use khashmir_storage::Storage;
 use khashmir_types::{Contact, Id, Time};
 
@@ -179,6 +180,7 @@ impl<S: Storage> Engine<S> {
                 (Some(Goal::Contact(_)), _) => self.finish_contact(id, Ok(Pong { contact: from, rtt }), now),
                 _ => {}
             },
+            Purpose::Reunion => self.on_reunion(from, now),
             Purpose::Upkeep => {}
         }
     }
@@ -199,7 +201,7 @@ impl<S: Storage> Engine<S> {
                 // It lives, but does not serve this: a node of another role.
                 krpc::Failure::Error { code, .. }
                     if code == ErrorCode::UnknownMethod.number() && !method.is_for_all() => {}
-                _ => self.table.on_failure(contact, now),
+                _ => self.on_contact_failure(contact, now),
             }
         }
         match self.take_call(call).map(|pending| pending.purpose) {
@@ -214,12 +216,21 @@ impl<S: Storage> Engine<S> {
                 Some(Goal::Contact(_)) => self.finish_contact(id, Err(cause), now),
                 _ => {}
             },
-            Some(Purpose::Upkeep) | None => {}
+            Some(Purpose::Upkeep | Purpose::Reunion) | None => {}
         }
     }
 
     fn finish_contact(&mut self, id: OperationId, pong: Result<Pong, krpc::Failure>, now: Time) {
         self.finish(id, Outcome::Pong(pong), now);
+    }
+
+    /// Tells the table that a node has failed; if that was once too often, it is not forgotten for good.
+    fn on_contact_failure(&mut self, contact: Contact, now: Time) {
+        let was_proven = self.table.node(&contact.id).is_some_and(KNode::is_proven);
+        self.table.on_failure(contact, now);
+        if was_proven && self.table.node(&contact.id).is_none() {
+            self.reunion.on_lost(contact.addr);
+        }
     }
 
     /// What a call that has ended was for. An idle engine owns no buffers: a simulation holds a million of them.

@@ -67,6 +67,11 @@ impl Schedule {
         self.commit = Some(now + COMMIT_PAUSE);
     }
 
+    /// A refresh has begun that the table did not wish.
+    pub(super) fn on_refreshing(&mut self) {
+        self.refreshing += 1;
+    }
+
     /// A refresh has ended.
     pub(super) fn on_refreshed(&mut self) {
         self.refreshing -= 1;
@@ -92,10 +97,12 @@ impl<S: Storage> Engine<S> {
         }
     }
 
-    /// Rotates the token secrets, saves what a restart needs, and begins to remove what has expired.
+    /// Rotates the token secrets, saves what a restart needs, looks for one of those who were lost, and begins to
+    /// remove what has expired.
     fn checkpoint(&mut self, now: Time) {
         self.tokens.rotate(&mut self.rng);
         self.save();
+        self.seek_lost(now);
         self.schedule.sweep = Some(now);
     }
 
