@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use khashmir_types::{Contact, Id, Time};
+use khashmir_types::{Contact, Distance, Id, Time};
 
 /// Candidates sorted by distance to a target, each id once.
 #[derive(Clone, Debug)]
@@ -26,6 +26,7 @@ pub(crate) struct Candidate<T> {
     /// How long it takes to answer, if it was asked before.
     pub(crate) rtt: Option<Duration>,
     pub(crate) note: T,
+    distance: Distance,
     /// The address it was named at first.
     first: SocketAddr,
     /// Every other address it was named at, in that order: those up to `contact`'s are not to be asked again.
@@ -75,7 +76,9 @@ impl<T> Shortlist<T> {
         }
         match self.position(&contact.id) {
             Ok(known) => self.by_distance[known].add_address(contact.addr),
-            Err(place) => self.by_distance.insert(place, Candidate::new(lead, hop, note)),
+            Err(place) => self
+                .by_distance
+                .insert(place, Candidate::new(lead, self.target.distance(&contact.id), hop, note)),
         }
     }
 
@@ -157,14 +160,13 @@ impl<T> Shortlist<T> {
     /// Where `id` is, or else where it belongs. Distances are unique, as ids are.
     fn position(&self, id: &Id) -> Result<usize, usize> {
         let distance = self.target.distance(id);
-        self.by_distance
-            .binary_search_by_key(&distance, |candidate| self.target.distance(&candidate.contact.id))
+        self.by_distance.binary_search_by_key(&distance, |candidate| candidate.distance)
     }
 }
 
 impl<T> Candidate<T> {
-    fn new(Lead { contact, rtt }: Lead, hop: usize, note: T) -> Self {
-        Self { contact, state: State::New, hop, rtt, note, first: contact.addr, others: Vec::new() }
+    fn new(Lead { contact, rtt }: Lead, distance: Distance, hop: usize, note: T) -> Self {
+        Self { contact, state: State::New, hop, rtt, note, distance, first: contact.addr, others: Vec::new() }
     }
 
     fn add_address(&mut self, addr: SocketAddr) {

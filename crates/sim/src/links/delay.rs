@@ -62,6 +62,15 @@ impl Delay {
         }
     }
 
+    /// From `from` to any other, for many of them: where `from` is need be worked out only once.
+    pub(crate) fn starting_at(&self, seed: u64, from: HostId) -> impl Fn(HostId) -> Duration {
+        let start = if let Self::Positions(_) = self { Some(Site::of(seed, from)) } else { None };
+        move |to| match (self, &start) {
+            (Self::Positions(geography), Some(start)) => geography.along(start, &Site::of(seed, to)),
+            _ => self.between(seed, from, to),
+        }
+    }
+
     /// No delay is shorter.
     pub(crate) fn shortest(&self) -> Duration {
         match self {
@@ -74,9 +83,12 @@ impl Delay {
 
 impl Geography {
     fn between(&self, seed: u64, from: HostId, to: HostId) -> Duration {
-        let (from, to) = (Site::of(seed, from), Site::of(seed, to));
+        self.along(&Site::of(seed, from), &Site::of(seed, to))
+    }
+
+    fn along(&self, from: &Site, to: &Site) -> Duration {
         let access = 2.0 * micros(self.access) + micros(self.access_spread) * (from.spread + to.spread);
-        let micros = access + micros(self.across) * from.way(&to);
+        let micros = access + micros(self.across) * from.way(to);
         Duration::from_micros(micros as u64)
     }
 }

@@ -92,6 +92,7 @@ impl Network {
         now: Time,
     ) -> Vec<KnownNode> {
         let config = &terrain.settings.table;
+        let delay = terrain.links.delay.starting_at(terrain.seed, host);
         let (mut known, mut range) = (Vec::new(), 0..self.by_id.len());
         for depth in 0..Id::BITS {
             let ones =
@@ -103,7 +104,7 @@ impl Network {
             // Buckets around us know everybody there; see `KTable::on_rtt`.
             let is_choosy = config.prefers_near && ours.len() > 8 * config.k;
             let chosen = if is_choosy {
-                self.nearest(theirs, limit, host, terrain, chance)
+                self.nearest(theirs, limit, config.replacements, &delay, chance)
             } else {
                 self.some(theirs, limit + config.replacements, chance)
             };
@@ -117,7 +118,7 @@ impl Network {
             };
             for (place, (other, at)) in chosen.into_iter().enumerate() {
                 let (contact, last_seen) = (Contact::new(other, terrain.addr(at)), now - age(place, chance));
-                let rtt = Some(2 * terrain.links.delay.between(terrain.seed, host, at));
+                let rtt = Some(2 * delay(at));
                 known.push(KnownNode { contact, last_seen, rtt });
             }
             if ours.len() <= 1 {
@@ -148,15 +149,15 @@ impl Network {
         &self,
         range: std::ops::Range<usize>,
         limit: usize,
-        host: HostId,
-        terrain: &Terrain,
+        replacements: usize,
+        delay: impl Fn(HostId) -> Duration,
         chance: &mut Chance,
     ) -> Vec<(Id, HostId)> {
         let mut met = self.some(range, (limit * MET_PER_PLACE).min(MOST_MET.max(limit)), chance);
         let others = met.len().min(limit - limit / 2);
         let (_, candidates) = met.split_at_mut(others);
-        candidates.sort_by_cached_key(|(_, at)| terrain.links.delay.between(terrain.seed, host, *at));
-        met.truncate(limit + terrain.settings.table.replacements);
+        candidates.sort_by_cached_key(|(_, at)| delay(*at));
+        met.truncate(limit + replacements);
         met
     }
 }
