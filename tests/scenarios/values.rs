@@ -90,6 +90,25 @@ fn the_longest_value_comes_back_whole_and_a_longer_one_is_not_sent() {
 }
 
 #[test]
+fn few_values_come_along_with_the_answer_that_there_are_some_and_many_are_asked_for() {
+    let (mut world, nodes) = settled(110, 20, Links::default());
+    let (few, many) = (Id::sha1(b"few"), Id::sha1(b"many"));
+    for number in 0..20_u8 {
+        let key = if number < 3 { few } else { many };
+        world.store(nodes[usize::from(number)], key, vec![number; 30]);
+    }
+    let questions = |world: &World, since| {
+        let is_one = |payload: &[u8]| payload.windows(11).any(|part| part == b"9:get_value");
+        world.sent().iter().filter(|sent| sent.at >= since && is_one(&sent.payload)).count()
+    };
+    let start = world.now();
+    assert_eq!(get(&mut world, nodes[9], few).0.len(), 3);
+    assert_eq!(questions(&world, start), 0);
+    assert_eq!(get(&mut world, nodes[9], many).0.len(), 17);
+    assert!(questions(&world, start) > 0);
+}
+
+#[test]
 fn a_lone_node_keeps_its_own_values_and_is_quiet() {
     let mut world = World::new(108);
     let (node, key) = (world.add(), Id::sha1(b"key"));

@@ -204,6 +204,21 @@ fn many_proven_newcomers_cause_one_ping_to_the_oldest() {
 }
 
 #[test]
+fn a_stranger_is_pinged_for_a_full_bucket_only_while_its_reserve_lacks_recent_nodes() {
+    let mut table = full();
+    let later = START + PING_INTERVAL + SECOND;
+    (8..11).for_each(|n| table.on_answer(far(n), later));
+    table.on_query(far(20), later);
+    assert!(pings(&mut table, later).contains(&far(20)), "three of four places are taken");
+    table.on_answer(far(20), later);
+    table.on_query(far(21), later);
+    assert!(!pings(&mut table, later).contains(&far(21)), "four wait for a place");
+    let stale = later + TableConfig::default().bucket_staleness + SECOND;
+    table.on_query(far(21), stale);
+    assert!(pings(&mut table, stale).contains(&far(21)), "who knows whether they still live?");
+}
+
+#[test]
 fn a_reserve_keeps_those_heard_last() {
     let mut table = full();
     (10..20).for_each(|n| table.on_answer(far(n), START + SECOND * u32::from(n)));
