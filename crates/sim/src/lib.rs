@@ -34,6 +34,7 @@ mod run;
 mod scenario;
 mod shard;
 mod terrain;
+mod trie;
 mod wheel;
 mod workload;
 mod world;

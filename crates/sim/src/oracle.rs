@@ -3,6 +3,7 @@
 use khashmir::Id;
 use khashmir::routing::KTable;
 
+use crate::trie;
 use crate::{HostId, World};
 
 /// A node that lives, and where.
@@ -38,14 +39,9 @@ impl Oracle {
     }
 
     /// The `count` nodes closest to `target`, by distance; all if there are fewer.
-    ///
-    /// Neighbours in numeric order need not be the closest by XOR: this descends the tree of ids, into the half that
-    /// shares the next bit with the target first. That takes some log² N steps and one for each node found.
     #[must_use]
     pub fn closest(&self, target: &Id, count: usize) -> Vec<Resident> {
-        let mut found = Vec::with_capacity(count.min(self.len()));
-        descend(&self.residents, 0, target, count, &mut found);
-        found
+        trie::closest(&self.residents, |resident| &resident.id, target, count)
     }
 
     /// Where the node with an id is.
@@ -78,22 +74,6 @@ impl Oracle {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.residents.is_empty()
-    }
-}
-
-/// Adds to `found` those of `subtree` that are closest to `target`, up to `count`. All of it share their first `bit`
-/// bits.
-fn descend(subtree: &[Resident], bit: usize, target: &Id, count: usize, found: &mut Vec<Resident>) {
-    if subtree.len() <= 1 || bit == Id::BITS {
-        found.extend(subtree.iter().take(count - found.len()));
-        return;
-    }
-    let (zeros, ones) = subtree.split_at(subtree.partition_point(|resident| !resident.id.bit(bit)));
-    let (near, far) = if target.bit(bit) { (ones, zeros) } else { (zeros, ones) };
-    for half in [near, far] {
-        if found.len() < count {
-            descend(half, bit + 1, target, count, found);
-        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use khashmir::{Contact, Id};
 
+use crate::trie;
+
 /// All who collude with one another, sorted by id.
 #[derive(Clone, Debug, Default)]
 pub struct Ring(Vec<Contact>);
@@ -20,25 +22,8 @@ impl Ring {
     /// large the ring is.
     #[must_use]
     pub fn closest(&self, target: &Id, limit: usize) -> Vec<Contact> {
-        let mut found = Vec::with_capacity(limit.min(self.0.len()));
-        descend(&self.0, 0, target, limit, &mut found);
-        found
+        trie::closest(&self.0, |member| &member.id, target, limit)
     }
-}
-
-/// Walks the binary trie that a sorted list is, the target's own branch first, which gives the order of distance.
-/// All `members` share their first `bit` bits.
-fn descend(members: &[Contact], bit: usize, target: &Id, limit: usize, found: &mut Vec<Contact>) {
-    if found.len() >= limit {
-        return;
-    }
-    if members.len() <= 1 {
-        return found.extend(members);
-    }
-    let (zeros, ones) = members.split_at(members.partition_point(|member| !member.id.bit(bit)));
-    let (near, far) = if target.bit(bit) { (ones, zeros) } else { (zeros, ones) };
-    descend(near, bit + 1, target, limit, found);
-    descend(far, bit + 1, target, limit, found);
 }
 
 #[cfg(test)]
