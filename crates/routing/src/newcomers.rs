@@ -23,16 +23,13 @@ struct Newcomer {
 }
 
 impl Newcomers {
-    /// Takes in `contact` to be pinged, unless its id or address waits already; returns whether it did. Call only
-    /// while [`Self::has_place`].
-    pub(crate) fn offer(&mut self, contact: Contact, config: &TableConfig, now: Time) -> bool {
+    /// Takes in `contact` to be pinged, unless its id or address waits already. Call only while [`Self::has_place`].
+    pub(crate) fn offer(&mut self, contact: Contact, config: &TableConfig, now: Time) {
         let clashes = |other: &Newcomer| other.contact.id == contact.id || other.contact.addr == contact.addr;
-        if self.waiting.iter().any(clashes) {
-            return false;
+        if !self.waiting.iter().any(clashes) {
+            self.waiting.push(Newcomer { contact, is_asked: false });
+            self.full_until = self.full_until.max(now) + cost(config);
         }
-        self.waiting.push(Newcomer { contact, is_asked: false });
-        self.full_until = self.full_until.max(now) + cost(config);
-        true
     }
 
     /// Takes `contact` off the list; returns whether it was there.
@@ -52,6 +49,11 @@ impl Newcomers {
         let newcomer = self.waiting.iter_mut().find(|newcomer| !newcomer.is_asked)?;
         newcomer.is_asked = true;
         Some(newcomer.contact)
+    }
+
+    /// Does anybody wait to be pinged?
+    pub(crate) fn is_due(&self) -> bool {
+        self.waiting.iter().any(|newcomer| !newcomer.is_asked)
     }
 
     /// Bytes owned beside this list itself.

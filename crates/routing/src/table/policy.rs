@@ -65,9 +65,7 @@ impl KTable {
         if !has_place || !self.is_admissible(&contact.id) || !self.wants(&contact.id, now) {
             return;
         }
-        if self.newcomers.offer(contact, &self.config, now) {
-            self.wake(now);
-        }
+        self.newcomers.offer(contact, &self.config, now);
     }
 
     /// A request of ours to `contact`, a ping or another, was not answered, refused with an error, or not even sent.

@@ -31,10 +31,13 @@ impl KTable {
     /// on later; after `None`, [`Self::poll_timeout`] is later than `now`.
     #[must_use = "what is returned is not returned again"]
     pub fn poll_upkeep(&mut self, now: Time) -> Option<Upkeep> {
+        if let Some(newcomer) = self.newcomers.poll() {
+            return Some(Upkeep::Ping(newcomer));
+        }
         if now < self.wake_at {
             return None;
         }
-        let ping = self.newcomers.poll().or_else(|| self.poll_ping(now)).map(Upkeep::Ping);
+        let ping = self.poll_ping(now).map(Upkeep::Ping);
         let upkeep = ping.or_else(|| self.poll_refresh(now).map(Upkeep::Refresh));
         if upkeep.is_none() {
             self.wake_at = self.next_due();
@@ -47,7 +50,8 @@ impl KTable {
     /// Every other call that takes `now` may move it.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        (self.wake_at < Time::FAR_FUTURE).then_some(self.wake_at)
+        let wake_at = if self.newcomers.is_due() { Time::EPOCH } else { self.wake_at };
+        (wake_at < Time::FAR_FUTURE).then_some(wake_at)
     }
 
     fn poll_ping(&mut self, now: Time) -> Option<Contact> {
