@@ -49,7 +49,7 @@ impl<S: Storage> Engine<S> {
 
     /// The limits of an action that begins now.
     pub(super) fn lookup(&self) -> LookupConfig {
-        let limits = self.settings.lookup;
+        let limits = LookupConfig { network_size: self.table.network_size(), ..self.settings.lookup };
         if self.settings.adapts_patience { self.patience.shorten(limits) } else { limits }
     }
 
@@ -116,7 +116,9 @@ impl<S: Storage> Engine<S> {
                 let (key, value) = (*key, value.clone());
                 self.store_here(id, &found, key, &value, now);
                 // A store is answered after a commit: how long pings take says little about it.
-                let (lookup, redundancy) = (self.settings.lookup, self.settings.store_redundancy);
+                // If it went on beyond suspicious nodes, so does the store: these may be as many as they like.
+                let (lookup, redundancy) =
+                    (self.settings.lookup, self.settings.store_redundancy + found.extra);
                 let action = StoreValue::new(key, value, found.closest, redundancy, lookup, now);
                 self.set_stage(id, Stage::StoreValue(action), now);
             }
@@ -158,7 +160,7 @@ impl<S: Storage> Engine<S> {
     /// so that a lone node loses what it stores, and lookups that end at the true closest node find nothing.
     fn store_here(&mut self, id: OperationId, found: &FindNodeOutcome, key: Id, value: &Bytes, now: Time) {
         let wanted = self.settings.role == Role::Write
-            && found.is_among_closest(&self.id, self.settings.store_redundancy);
+            && found.is_among_closest(&self.id, self.settings.store_redundancy + found.extra);
         if !wanted {
             return;
         }
