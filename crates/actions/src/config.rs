@@ -59,9 +59,12 @@ pub struct LookupConfig {
 /// distribution", HotP2P 2010).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Caution {
-    /// It is suspicious if the closest nodes found, k or fewer, are more than are to be expected so close and one, or if
-    /// the k closest are fewer than are to be expected so far; each time by more than so many standard deviations.
-    pub deviations: f64,
+    /// It is suspicious if the closest nodes found, k or fewer, are more than are to be expected so close and one, by more than so
+    /// many standard deviations.
+    pub dense: f64,
+    /// It is suspicious if the k closest nodes found are fewer than are to be expected so far, by more than so many standard
+    /// deviations. And in any case, if values are looked for and nobody has any.
+    pub sparse: f64,
     /// If it is suspicious, all nodes are to be heard that are within so many times the distance of the k-th closest in an
     /// honest network,
     pub reach: f64,
@@ -72,12 +75,12 @@ pub struct Caution {
 impl Caution {
     /// Is it suspicious that `found` nodes, at most k, are where `expected` are to be expected?
     pub(crate) fn is_too_dense(&self, found: usize, expected: f64) -> bool {
-        found as f64 > expected + self.deviations * expected.sqrt() + 1.0
+        found as f64 > expected + self.dense * expected.sqrt() + 1.0
     }
 
     /// Is it suspicious that no more than `found` nodes, k, are where `expected` are to be expected?
     pub(crate) fn is_too_sparse(&self, found: usize, expected: f64) -> bool {
-        (found as f64) < expected - self.deviations * expected.sqrt()
+        (found as f64) < expected - self.sparse * expected.sqrt()
     }
 }
 

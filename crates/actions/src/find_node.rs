@@ -22,10 +22,10 @@ pub struct FindNode {
 pub struct FindNodeOutcome {
     /// What was looked for.
     pub target: Id,
-    /// The closest nodes that answered, closest first: at most k, but for [`extra`](Self::extra). Never ourselves.
+    /// The closest nodes that answered, closest first; at most k. Never ourselves.
     pub closest: Vec<ClosestNode>,
-    /// How many more than k these are, as the k closest were [suspicious](crate::Caution).
-    pub extra: usize,
+    /// Those that were heard after them, as they were [suspicious](crate::Caution), closest first. None, as a rule.
+    pub beyond: Vec<ClosestNode>,
     /// What was asked and what came back.
     pub tally: Tally,
     /// Did it end by its own rule, not by a limit on questions or time?
@@ -80,11 +80,12 @@ impl Action for FindNode {
     fn outcome(&self) -> FindNodeOutcome {
         let closest = self.lookup.found();
         let closest = closest.map(|node| ClosestNode { contact: node.contact, token: node.note.clone() });
-        let closest: Vec<_> = closest.collect();
+        let mut closest: Vec<_> = closest.collect();
+        let beyond = closest.split_off(self.k.min(closest.len()));
         FindNodeOutcome {
             target: self.target,
-            extra: closest.len().saturating_sub(self.k),
             closest,
+            beyond,
             tally: self.lookup.tally(),
             complete: self.lookup.is_complete(),
         }
@@ -98,8 +99,13 @@ impl FindNodeOutcome {
     #[must_use]
     pub fn is_among_closest(&self, own: &Id, count: usize) -> bool {
         let distance = self.target.distance(own);
-        let closer = self.closest.iter().filter(|node| self.target.distance(&node.contact.id) < distance);
+        let closer = self.all().filter(|node| self.target.distance(&node.contact.id) < distance);
         closer.count() < count
+    }
+
+    /// The closest nodes, and those beyond them.
+    pub fn all(&self) -> impl Iterator<Item = &ClosestNode> {
+        self.closest.iter().chain(&self.beyond)
     }
 }
 
@@ -342,7 +348,7 @@ mod tests {
 
     /// Distances are the last byte of ids: so many nodes in the network that one in ten distances has one.
     fn cautious() -> LookupConfig {
-        let caution = Caution { deviations: 3.0, reach: 2.0, k: 5 };
+        let caution = Caution { dense: 3.0, sparse: 3.0, reach: 2.0, k: 5 };
         let network_size = 0.1 / TARGET.distance(&node(1).id).share();
         LookupConfig { caution: Some(caution), network_size: Some(network_size), ..plain(8) }
     }
@@ -353,26 +359,30 @@ mod tests {
         while let Step::Ask(ask) = search.poll(START) {
             search.on_answer(&ask.contact, naming(vec![]), START);
         }
-        (found(&search), search.outcome())
+        (search.outcome().all().map(|node| node.contact).collect(), search.outcome())
     }
 
     #[test]
     fn plausible_distances_are_the_end() {
         let (found, outcome) = heard(&[5, 15, 25, 35, 45, 55, 65, 75]);
-        assert_eq!((found, outcome.extra, outcome.tally.asked), (nodes([5, 15, 25]), 0, 3));
+        assert_eq!((found, outcome.beyond, outcome.tally.asked), (nodes([5, 15, 25]), vec![], 3));
     }
 
     #[test]
     fn those_too_near_to_be_all_are_not_the_end() {
         let (found, outcome) = heard(&[1, 2, 3, 4, 5, 6, 7, 45, 65, 75]);
         let expected = nodes([1, 2, 3, 4, 5, 6, 7, 45, 65]);
-        assert_eq!((found, outcome.extra), (expected, 6), "up to the first beyond reach");
+        assert_eq!((found, outcome.beyond.len()), (expected, 6), "up to the first beyond reach");
     }
 
     #[test]
     fn those_too_far_to_be_all_are_not_the_end() {
         let (found, outcome) = heard(&[201, 202, 203, 204, 205, 206, 207]);
-        assert_eq!((found, outcome.extra), (nodes([201, 202, 203, 204, 205]), 2), "but five are enough");
+        assert_eq!(
+            (found, outcome.beyond.len()),
+            (nodes([201, 202, 203, 204, 205]), 2),
+            "but five are enough"
+        );
     }
 
     #[test]
@@ -390,14 +400,15 @@ mod tests {
             search.on_answer(&node(n), naming(vec![]), START);
         }
         assert_eq!(search.poll(START), Step::Done);
-        assert_eq!((found(&search), search.outcome().extra), (nodes([20, 30, 40]), 0));
+        assert_eq!((found(&search), search.outcome().beyond), (nodes([20, 30, 40]), vec![]));
     }
 
     #[test]
     fn we_are_close_if_few_are_closer() {
         let closest = [1, 2, 4].map(|n| ClosestNode { contact: node(n), token: None });
         let (target, tally) = (TARGET, Tally::default());
-        let outcome = FindNodeOutcome { target, closest: closest.into(), extra: 0, tally, complete: true };
+        let outcome =
+            FindNodeOutcome { target, closest: closest.into(), beyond: vec![], tally, complete: true };
         assert!(outcome.is_among_closest(&node(3).id, 3));
         assert!(!outcome.is_among_closest(&node(3).id, 2));
         assert!(!outcome.is_among_closest(&node(3).id, 0));

@@ -16,12 +16,21 @@ pub(crate) struct Lookup<T> {
     caution: Option<(Caution, f64)>,
     question: Question,
     run: Run<T>,
+    /// Is it suspicious if this is the end, whoever is closest?
+    is_doubtful: bool,
 }
 
 impl<T: Default> Lookup<T> {
     pub(crate) fn new(target: Id, question: Question, own: Id, config: LookupConfig, now: Time) -> Self {
         let run = Run::among_strangers(target, config, now);
-        Self { own, k: config.k.max(1), caution: config.caution.zip(config.network_size), question, run }
+        Self {
+            own,
+            k: config.k.max(1),
+            caution: config.caution.zip(config.network_size),
+            question,
+            run,
+            is_doubtful: false,
+        }
     }
 
     /// Adds nodes that somebody at `hop - 1` named. Our own id is skipped.
@@ -36,6 +45,11 @@ impl<T: Default> Lookup<T> {
         candidate.note = note;
         let hop = candidate.hop + 1;
         self.extend(first_of_each(nodes, NAMED_PER_K.saturating_mul(self.k)), hop);
+    }
+
+    /// Says whether it is suspicious if this is the end, whoever is closest.
+    pub(crate) fn set_doubtful(&mut self, is_doubtful: bool) {
+        self.is_doubtful = is_doubtful;
     }
 
     pub(crate) fn on_failure(&mut self, from: &Contact, failure: Failure, now: Time) {
@@ -108,7 +122,7 @@ impl<T: Default> Lookup<T> {
 
     /// How far the nodes that have answered reach, so far none of them.
     fn extent(&self) -> Extent {
-        Extent { k: self.k, caution: self.caution, answered: 0, suspects: false }
+        Extent { k: self.k, caution: self.caution, answered: 0, suspects: self.is_doubtful }
     }
 
     /// The place of the node to ask next, if one is to be asked now. Open questions beyond the k closest that

@@ -27,9 +27,13 @@ pub struct EnginePlan {
     pub eager: Option<usize>,
     /// Nodes of one address prefix that a lookup asks; 0: any number.
     pub per_prefix: Option<usize>,
-    /// By how many standard deviations those who answer may be nearer or farther than is to be expected before a lookup goes
-    /// on; infinite: by any number.
-    pub deviations: Option<f64>,
+    /// By how many standard deviations those who answer may be denser than is to be expected before a lookup goes on; infinite:
+    /// by any number.
+    pub dense: Option<f64>,
+    /// By how many standard deviations they may be sparser.
+    pub sparse: Option<f64>,
+    /// Does a lookup go on at all where those who answer are suspicious?
+    pub cautious: Option<bool>,
     /// How far it goes then, in terms of how far the k-th closest is to be expected.
     pub reach: Option<f64>,
     /// And how many nodes it hears at least.
@@ -151,9 +155,13 @@ impl EnginePlan {
         set(&mut lookup.eager, self.eager);
         set(&mut lookup.per_prefix, self.per_prefix);
         if let Some(caution) = &mut lookup.caution {
-            set(&mut caution.deviations, self.deviations);
+            set(&mut caution.dense, self.dense);
+            set(&mut caution.sparse, self.sparse);
             set(&mut caution.reach, self.reach);
             set(&mut caution.k, self.cautious_k);
+        }
+        if self.cautious == Some(false) {
+            lookup.caution = None;
         }
         set(&mut lookup.max_queries, self.max_queries);
         set(&mut lookup.slow_after, self.slow_after);
