@@ -65,10 +65,12 @@ pub struct Settings {
     /// Calls: timeout (`KRPC_TIMEOUT`, 9 s), first resend (`KRPC_INITIAL_DELAY`, 2 s), bounds in flight.
     pub calls: EndpointConfig,
     /// Routing table: `K` (8), `MAX_FAILURES` (3), `MIN_PING_INTERVAL` (15 min), `BUCKET_STALENESS` (1 h). Unlike the
-    /// original's, its first buckets are larger (128, 64, 32 and 16) and prefer near nodes.
+    /// original's, its first buckets are larger (128, 64, 32 and 16) and prefer near nodes; and of one address prefix (IPv4
+    /// /24, IPv6 /64; loopback and private addresses have none) it holds 2 nodes in a bucket and 10 in all.
     pub table: TableConfig,
     /// Lookups: `K` (8), bounds on queries and time. Unlike the original, which asks 8 at a time (`CONCURRENT_REQS`), it asks
-    /// 5, but the 4 closest whatever else is open: quicker, with a third fewer queries. `docs/simulation.md` has the figures.
+    /// 5, but the 4 closest whatever else is open: quicker, with a third fewer queries. It asks one node of each address prefix, and
+    /// goes on where those found are too dense or too sparse to be true. `docs/simulation.md` has the figures.
     pub lookup: LookupConfig,
     /// Are [`LookupConfig::slow_after`] and [`LookupConfig::lost_after`] shortened to what the round trips of this network
     /// show (their mean, and one or eight deviations, smoothed as in RFC 6298; at least 100 ms)? Default: yes. A node that is later than that is still heard, but no longer waited for.

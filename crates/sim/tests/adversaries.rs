@@ -40,12 +40,12 @@ fn trusting() -> Settings {
     settings
 }
 
-/// How many of forty values are found in a settled network of 500 nodes, of which so many in ten are such adversaries.
+/// How many of forty values are found in a settled network of 300 nodes, of which so many in ten are such adversaries.
 fn found_of_forty(kind: &AdversaryKind, in_ten: usize, settings: Settings) -> usize {
     let is_bad = |number: &usize| number % 10 < in_ten;
     let mut world = World::new(7).with_settings(settings);
-    kind.place(&mut world, (0..500).filter(is_bad));
-    let hosts = world.quick_start(500);
+    kind.place(&mut world, (0..300).filter(is_bad));
+    let hosts = world.quick_start(300);
     let (bad, honest): (Vec<_>, Vec<_>) = hosts.iter().partition(|host| is_bad(&host.index()));
     kind.possess(&mut world, &bad);
     let keys = (0..40_u8).map(|n| Id::sha1(&[n]));
