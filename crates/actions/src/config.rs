@@ -62,8 +62,8 @@ pub struct Caution {
     /// It is suspicious if the closest nodes found, k or fewer, are more than are to be expected so close and one, by more than so
     /// many standard deviations.
     pub dense: f64,
-    /// It is suspicious if the k closest nodes found are fewer than are to be expected so far, by more than so many standard
-    /// deviations. And in any case, if values are looked for and nobody has any.
+    /// It is suspicious if the k closest nodes found, with those closer that did not answer, are fewer than are to be expected so
+    /// far, by more than so many standard deviations. And in any case, if values are looked for and nobody has any.
     pub sparse: f64,
     /// If it is suspicious, all nodes are to be heard that are within so many times the distance of the k-th closest in an
     /// honest network,
@@ -78,7 +78,8 @@ impl Caution {
         found as f64 > expected + self.dense * expected.sqrt() + 1.0
     }
 
-    /// Is it suspicious that no more than `found` nodes, k, are where `expected` are to be expected?
+    /// Is it suspicious that no more than `found` nodes, those that did not answer included, are where `expected` are to be
+    /// expected?
     pub(crate) fn is_too_sparse(&self, found: usize, expected: f64) -> bool {
         (found as f64) < expected - self.sparse * expected.sqrt()
     }

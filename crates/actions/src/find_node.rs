@@ -386,6 +386,18 @@ mod tests {
     }
 
     #[test]
+    fn dead_nodes_do_not_make_the_others_sparse() {
+        let mut search = search(&[20, 40, 60, 80, 100, 120, 140, 201, 202, 203, 204], cautious());
+        while let Step::Ask(ask) = search.poll(START) {
+            match ask.contact.id.as_bytes()[19] {
+                ..200 => search.on_failure(&ask.contact, Failure::TimedOut, START),
+                _ => search.on_answer(&ask.contact, naming(vec![]), START),
+            }
+        }
+        assert_eq!((found(&search), search.outcome().beyond), (nodes([201, 202, 203]), vec![]));
+    }
+
+    #[test]
     fn a_suspicion_that_proves_wrong_costs_no_more() {
         let mut search = search(&[201, 202, 203, 204, 205, 206], cautious());
         assert_eq!(asked(&mut search, START), nodes([201, 202, 203]));

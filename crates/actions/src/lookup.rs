@@ -77,10 +77,15 @@ impl<T: Default> Lookup<T> {
     /// heard, too.
     pub(crate) fn found(&self) -> impl Iterator<Item = &Candidate<T>> {
         let (mut extent, mut is_enough) = (self.extent(), false);
-        self.answered().take_while(move |candidate| {
+        let heard = self.run.list().iter().filter(|(_, candidate)| candidate.state != State::New);
+        heard.filter_map(move |(_, candidate)| {
             let is_wanted = !is_enough;
+            if candidate.state != State::Answered {
+                extent.silent += 1;
+                return None;
+            }
             is_enough |= extent.is_enough_with(candidate.distance);
-            is_wanted
+            is_wanted.then_some(candidate)
         })
     }
 
@@ -109,12 +114,17 @@ impl<T: Default> Lookup<T> {
     /// is all there is to wait for.
     fn has_heard_closest(&self, matters: impl Fn(State) -> bool, now: Time) -> bool {
         let (mut extent, mut waits) = (self.extent(), false);
-        for (_, candidate) in self.run.list().live().filter(|(_, candidate)| matters(candidate.state)) {
+        for (_, candidate) in self.run.list().iter().filter(|(_, candidate)| matters(candidate.state)) {
             match candidate.state {
                 State::Answered if extent.is_enough_with(candidate.distance) => return true,
                 State::Answered => {}
-                State::Asked { at } if self.run.is_lost(at, now) => waits = true,
-                _ => return false,
+                State::Failed => extent.silent += 1,
+                State::Asked { at } if self.run.is_lost(at, now) => {
+                    extent.silent += 1;
+                    waits = true;
+                }
+                State::New if !candidate.has_place => {}
+                State::New | State::Asked { .. } => return false,
             }
         }
         !waits
@@ -122,7 +132,7 @@ impl<T: Default> Lookup<T> {
 
     /// How far the nodes that have answered reach, so far none of them.
     fn extent(&self) -> Extent {
-        Extent { k: self.k, caution: self.caution, answered: 0, suspects: self.is_doubtful }
+        Extent { k: self.k, caution: self.caution, answered: 0, silent: 0, suspects: self.is_doubtful }
     }
 
     /// The place of the node to ask next, if one is to be asked now. Open questions beyond the k closest that
@@ -164,6 +174,8 @@ struct Extent {
     /// With the size of the network.
     caution: Option<(Caution, f64)>,
     answered: usize,
+    /// Those among them that have not. Our estimate of the network counts dead nodes, so these do not make it sparse.
+    silent: usize,
     suspects: bool,
 }
 
@@ -177,7 +189,7 @@ impl Extent {
             self.suspects |= caution.is_too_dense(self.answered, expected);
         }
         if self.answered == self.k {
-            self.suspects |= caution.is_too_sparse(self.answered, expected);
+            self.suspects |= caution.is_too_sparse(self.answered + self.silent, expected);
         }
         let is_far_enough = self.answered >= caution.k && expected >= caution.reach * self.k as f64;
         self.answered >= self.k && (!self.suspects || is_far_enough)

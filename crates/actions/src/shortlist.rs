@@ -30,7 +30,7 @@ pub(crate) struct Candidate<T> {
     pub(crate) note: T,
     pub(crate) distance: Distance,
     /// Is it one of those of its prefix that may be asked?
-    has_place: bool,
+    pub(crate) has_place: bool,
     /// The address it was named at first.
     first: SocketAddr,
     /// Every other address it was named at, in that order: those up to `contact`'s are not to be asked again.
