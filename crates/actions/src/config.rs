@@ -6,7 +6,7 @@ use std::time::Duration;
 /// it had them.
 ///
 /// A `k`, `concurrency` or `max_in_flight` of 0 counts as 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LookupConfig {
     /// How many of the closest nodes a lookup is after, and how many of them it returns (`K`). Default 8.
     pub k: usize,
@@ -26,6 +26,15 @@ pub struct LookupConfig {
     /// `max_in_flight`. Default 0. What an open question far away will say hardly matters once closer nodes are known
     /// (Jiménez, Osmani and Knutsson, "Sub-second lookups on a large-scale Kademlia-based overlay", P2P 2011).
     pub eager: usize,
+    /// How many nodes of one [prefix](khashmir_types::Prefix) a lookup asks, and so finds; 0 means any number. Default 0.
+    ///
+    /// Who is named first keeps the place until it fails; then the closest of those that wait has it. If fewer than k nodes
+    /// are found so, one more of each prefix is asked, and so on: where all nodes share a prefix, all are found.
+    pub per_prefix: usize,
+    /// What to take for a lie about who is closest. Default `None`: nothing.
+    pub caution: Option<Caution>,
+    /// How many nodes the network has, as far as is known: without it there is no caution. Default `None`.
+    pub network_size: Option<f64>,
     /// How many questions one action may ask in all. Default 100: an honest lookup among ten million nodes
     /// needs about 30; at the limit it ends with what is known.
     pub max_queries: usize,
@@ -39,6 +48,41 @@ pub struct LookupConfig {
     /// How long an open question may hold up the end of a lookup once k others have answered. Default 2 s. Here impatience
     /// costs correctness: who is late is missing among the closest.
     pub lost_after: Duration,
+}
+
+/// When those who answer are too near to the target, or too far from it, to be all that there is; and how far a lookup goes
+/// then.
+///
+/// Honest ids are spread evenly: of `n` nodes, as many are within a distance as that distance has of all ids, give or take the
+/// root of that number. Whoever makes up nodes next to a target makes them too dense; whoever keeps silent about all nodes but its
+/// accomplices makes them too sparse (Cholez, Chrisment and Festor, "Efficient DHT attack mitigation through peers' ID
+/// distribution", HotP2P 2010).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Caution {
+    /// It is suspicious if the closest nodes found, k or fewer, are more than are to be expected so close and one, by more than so
+    /// many standard deviations.
+    pub dense: f64,
+    /// It is suspicious if the k closest nodes found, with those closer that did not answer, are fewer than are to be expected so
+    /// far, by more than so many standard deviations. And in any case, if values are looked for and nobody has any.
+    pub sparse: f64,
+    /// If it is suspicious, all nodes are to be heard that are within so many times the distance of the k-th closest in an
+    /// honest network,
+    pub reach: f64,
+    /// and this many in any case, be they farther.
+    pub k: usize,
+}
+
+impl Caution {
+    /// Is it suspicious that `found` nodes, at most k, are where `expected` are to be expected?
+    pub(crate) fn is_too_dense(&self, found: usize, expected: f64) -> bool {
+        found as f64 > expected + self.dense * expected.sqrt() + 1.0
+    }
+
+    /// Is it suspicious that no more than `found` nodes, those that did not answer included, are where `expected` are to be
+    /// expected?
+    pub(crate) fn is_too_sparse(&self, found: usize, expected: f64) -> bool {
+        (found as f64) < expected - self.sparse * expected.sqrt()
+    }
 }
 
 impl LookupConfig {
@@ -58,6 +102,9 @@ impl Default for LookupConfig {
             concurrency: 8,
             max_in_flight: 16,
             eager: 0,
+            per_prefix: 0,
+            caution: None,
+            network_size: None,
             max_queries: 100,
             deadline: Duration::from_secs(60),
             slow_after: Duration::from_secs(2),

@@ -24,6 +24,8 @@ pub struct FindNodeOutcome {
     pub target: Id,
     /// The closest nodes that answered, closest first; at most k. Never ourselves.
     pub closest: Vec<ClosestNode>,
+    /// Those that were heard after them, as they were [suspicious](crate::Caution), closest first. None, as a rule.
+    pub beyond: Vec<ClosestNode>,
     /// What was asked and what came back.
     pub tally: Tally,
     /// Did it end by its own rule, not by a limit on questions or time?
@@ -76,11 +78,14 @@ impl Action for FindNode {
     }
 
     fn outcome(&self) -> FindNodeOutcome {
-        let closest = self.lookup.answered().take(self.k);
+        let closest = self.lookup.found();
         let closest = closest.map(|node| ClosestNode { contact: node.contact, token: node.note.clone() });
+        let mut closest: Vec<_> = closest.collect();
+        let beyond = closest.split_off(self.k.min(closest.len()));
         FindNodeOutcome {
             target: self.target,
-            closest: closest.collect(),
+            closest,
+            beyond,
             tally: self.lookup.tally(),
             complete: self.lookup.is_complete(),
         }
@@ -94,8 +99,13 @@ impl FindNodeOutcome {
     #[must_use]
     pub fn is_among_closest(&self, own: &Id, count: usize) -> bool {
         let distance = self.target.distance(own);
-        let closer = self.closest.iter().filter(|node| self.target.distance(&node.contact.id) < distance);
+        let closer = self.all().filter(|node| self.target.distance(&node.contact.id) < distance);
         closer.count() < count
+    }
+
+    /// The closest nodes, and those beyond them.
+    pub fn all(&self) -> impl Iterator<Item = &ClosestNode> {
+        self.closest.iter().chain(&self.beyond)
     }
 }
 
@@ -104,6 +114,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::Caution;
     use crate::fixtures::{OWN, START, TARGET, asked, node, node_at, nodes, plain};
 
     fn search(start: &[u8], config: LookupConfig) -> FindNode {
@@ -286,11 +297,130 @@ mod tests {
         assert_eq!(search.outcome().tally.hops, 3);
     }
 
+    /// The node at distance `n`, in network `network`.
+    fn node_in(network: u8, n: u8) -> Contact {
+        Contact::new(node(n).id, ([198, 51, network, n], 9977).into())
+    }
+
+    #[test]
+    fn a_flood_of_names_in_one_network_takes_one_place() {
+        let config = LookupConfig { per_prefix: 1, ..plain(8) };
+        let far = [1, 2, 3].map(|network| node_in(network, 100 + network));
+        let mut search = FindNode::new(TARGET, far, OWN, config, START);
+        assert_eq!(asked(&mut search, START), far);
+        search.on_answer(&far[0], naming((1..=6).map(|n| node_in(9, n)).collect()), START);
+        assert_eq!(asked(&mut search, START), [node_in(9, 1)]);
+        search.on_answer(&node_in(9, 1), naming((11..=16).map(|n| node_in(9, n)).collect()), START);
+        search.on_answer(&far[1], naming(vec![node_in(4, 50), node_in(5, 51)]), START);
+        search.on_answer(&far[2], naming(vec![]), START);
+        assert_eq!(asked(&mut search, START), [node_in(4, 50), node_in(5, 51)]);
+        search.on_answer(&node_in(4, 50), naming(vec![]), START);
+        search.on_answer(&node_in(5, 51), naming(vec![]), START);
+        assert_eq!(search.poll(START), Step::Done);
+        assert_eq!(found(&search), [node_in(9, 1), node_in(4, 50), node_in(5, 51)]);
+    }
+
+    #[test]
+    fn who_fails_leaves_its_place_to_the_closest_of_its_network() {
+        let config = LookupConfig { per_prefix: 1, ..plain(8) };
+        let near = [4, 3, 2].map(|n| node_in(9, n));
+        let mut search = FindNode::new(TARGET, near, OWN, config, START);
+        assert_eq!(asked(&mut search, START), [near[0]], "the one named first");
+        search.on_failure(&near[0], Failure::TimedOut, START);
+        assert_eq!(asked(&mut search, START), [near[2]]);
+    }
+
+    #[test]
+    fn where_all_share_a_network_all_are_found() {
+        for (start, per_prefix) in [(nodes([1, 2, 3, 4]), 1), (nodes([1, 2, 3, 4]), 2)] {
+            let mut search =
+                FindNode::new(TARGET, start, OWN, LookupConfig { per_prefix, ..plain(8) }, START);
+            while let Step::Ask(ask) = search.poll(START) {
+                search.on_answer(&ask.contact, naming(vec![]), START);
+            }
+            assert_eq!(found(&search), nodes([1, 2, 3]));
+        }
+        let on_a_lan = [1, 2, 3].map(|n| Contact::new(node(n).id, ([192, 168, 1, n], 9977).into()));
+        let config = LookupConfig { per_prefix: 1, ..plain(8) };
+        let mut search = FindNode::new(TARGET, on_a_lan, OWN, config, START);
+        assert_eq!(asked(&mut search, START), on_a_lan, "at once: a LAN has no prefixes to count");
+    }
+
+    /// Distances are the last byte of ids: so many nodes in the network that one in ten distances has one.
+    fn cautious() -> LookupConfig {
+        let caution = Caution { dense: 3.0, sparse: 3.0, reach: 2.0, k: 5 };
+        let network_size = 0.1 / TARGET.distance(&node(1).id).share();
+        LookupConfig { caution: Some(caution), network_size: Some(network_size), ..plain(8) }
+    }
+
+    /// Whom a search asks if it knows these from the start and everybody answers.
+    fn heard(distances: &[u8]) -> (Vec<Contact>, FindNodeOutcome) {
+        let mut search = search(distances, cautious());
+        while let Step::Ask(ask) = search.poll(START) {
+            search.on_answer(&ask.contact, naming(vec![]), START);
+        }
+        (search.outcome().all().map(|node| node.contact).collect(), search.outcome())
+    }
+
+    #[test]
+    fn plausible_distances_are_the_end() {
+        let (found, outcome) = heard(&[5, 15, 25, 35, 45, 55, 65, 75]);
+        assert_eq!((found, outcome.beyond, outcome.tally.asked), (nodes([5, 15, 25]), vec![], 3));
+    }
+
+    #[test]
+    fn those_too_near_to_be_all_are_not_the_end() {
+        let (found, outcome) = heard(&[1, 2, 3, 4, 5, 6, 7, 45, 65, 75]);
+        let expected = nodes([1, 2, 3, 4, 5, 6, 7, 45, 65]);
+        assert_eq!((found, outcome.beyond.len()), (expected, 6), "up to the first beyond reach");
+    }
+
+    #[test]
+    fn those_too_far_to_be_all_are_not_the_end() {
+        let (found, outcome) = heard(&[201, 202, 203, 204, 205, 206, 207]);
+        assert_eq!(
+            (found, outcome.beyond.len()),
+            (nodes([201, 202, 203, 204, 205]), 2),
+            "but five are enough"
+        );
+    }
+
+    #[test]
+    fn dead_nodes_do_not_make_the_others_sparse() {
+        let mut search = search(&[20, 40, 60, 80, 100, 120, 140, 201, 202, 203, 204], cautious());
+        while let Step::Ask(ask) = search.poll(START) {
+            match ask.contact.id.as_bytes()[19] {
+                ..200 => search.on_failure(&ask.contact, Failure::TimedOut, START),
+                _ => search.on_answer(&ask.contact, naming(vec![]), START),
+            }
+        }
+        assert_eq!((found(&search), search.outcome().beyond), (nodes([201, 202, 203]), vec![]));
+    }
+
+    #[test]
+    fn a_suspicion_that_proves_wrong_costs_no_more() {
+        let mut search = search(&[201, 202, 203, 204, 205, 206], cautious());
+        assert_eq!(asked(&mut search, START), nodes([201, 202, 203]));
+        search.on_answer(&node(201), naming(vec![]), START);
+        search.on_answer(&node(202), naming(vec![]), START);
+        search.on_answer(&node(203), naming(vec![]), START);
+        let next = search.poll(START);
+        assert!(matches!(&next, Step::Ask(ask) if ask.contact == node(204)), "{next:?}");
+        search.on_answer(&node(204), naming(nodes([20, 30, 40])), START);
+        assert_eq!(asked(&mut search, START), nodes([20, 30, 40]));
+        for n in [20, 30, 40] {
+            search.on_answer(&node(n), naming(vec![]), START);
+        }
+        assert_eq!(search.poll(START), Step::Done);
+        assert_eq!((found(&search), search.outcome().beyond), (nodes([20, 30, 40]), vec![]));
+    }
+
     #[test]
     fn we_are_close_if_few_are_closer() {
         let closest = [1, 2, 4].map(|n| ClosestNode { contact: node(n), token: None });
         let (target, tally) = (TARGET, Tally::default());
-        let outcome = FindNodeOutcome { target, closest: closest.into(), tally, complete: true };
+        let outcome =
+            FindNodeOutcome { target, closest: closest.into(), beyond: vec![], tally, complete: true };
         assert!(outcome.is_among_closest(&node(3).id, 3));
         assert!(!outcome.is_among_closest(&node(3).id, 2));
         assert!(!outcome.is_among_closest(&node(3).id, 0));

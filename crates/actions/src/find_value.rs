@@ -8,7 +8,7 @@ use crate::{Action, Answer, Failure, Lead, LookupConfig, Question, Step, Tally};
 /// Finds nodes that have values under a key, on the way to the k nodes closest to it.
 ///
 /// It walks like [`FindNode`](crate::FindNode), to the end: more holders are better than few, as each
-/// may have other values.
+/// may have other values. If nobody has any, that is [suspicious](crate::Caution).
 #[derive(Clone, Debug)]
 pub struct FindValue {
     lookup: Lookup<u64>,
@@ -63,6 +63,9 @@ impl Action for FindValue {
     type Outcome = FindValueOutcome;
 
     fn poll(&mut self, now: Time) -> Step {
+        // That there is none is easily said.
+        let has_none = self.lookup.answered().all(|node| node.note == 0);
+        self.lookup.set_doubtful(has_none);
         self.lookup.poll(now)
     }
 
@@ -90,6 +93,7 @@ impl Action for FindValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Caution;
     use crate::fixtures::{OWN, START, TARGET, asked, node, nodes, plain};
 
     #[test]
@@ -104,5 +108,20 @@ mod tests {
         assert_eq!(search.poll(START), Step::Done);
         let holders = [Holder { contact: node(3), num: 1 }, Holder { contact: node(9), num: 7 }];
         assert_eq!(search.outcome().holders, holders);
+    }
+
+    #[test]
+    fn that_nobody_has_any_value_is_believed_of_more_nodes_than_that_there_is_one() {
+        let caution = Caution { dense: 3.0, sparse: 3.0, reach: 1.0, k: 5 };
+        // As many nodes as there are distances, so that these are where they should be.
+        let network_size = 1.0 / TARGET.distance(&node(1).id).share();
+        let config = LookupConfig { caution: Some(caution), network_size: Some(network_size), ..plain(8) };
+        for (num, heard) in [(1, 3), (0, 5)] {
+            let mut search = FindValue::new(TARGET, nodes(1..=9), OWN, config, START);
+            while let Step::Ask(ask) = search.poll(START) {
+                search.on_answer(&ask.contact, Answer::Count { nodes: vec![], num, values: vec![] }, START);
+            }
+            assert_eq!(search.outcome().tally.answered, heard);
+        }
     }
 }

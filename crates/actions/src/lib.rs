@@ -52,7 +52,7 @@ mod store_value;
 mod tally;
 
 pub use action::{Action, Answer, Ask, Failure, Question, Step};
-pub use config::LookupConfig;
+pub use config::{Caution, LookupConfig};
 pub use find_node::{ClosestNode, FindNode, FindNodeOutcome};
 pub use find_value::{FindValue, FindValueOutcome, Holder};
 pub use get::{Get, GetOutcome};

@@ -1,24 +1,36 @@
 //! `Lookup`: the walk towards a target that `FindNode` and `FindValue` share (Kademlia, section 2.3).
 //!
-//! Ends when the k closest nodes that have neither failed nor been very late have all answered.
+//! Ends when the k closest nodes that have neither failed nor been very late have all answered; if these are suspicious
+//! ([`Caution`]), when more have.
 
-use khashmir_types::{Contact, Id, Time};
+use khashmir_types::{Contact, Distance, Id, Time};
 
 use crate::run::{End, Run};
 use crate::shortlist::{Candidate, Lead, State};
-use crate::{Ask, Failure, LookupConfig, Question, Step, Tally};
+use crate::{Ask, Caution, Failure, LookupConfig, Question, Step, Tally};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Lookup<T> {
     own: Id,
     k: usize,
+    caution: Option<(Caution, f64)>,
     question: Question,
     run: Run<T>,
+    /// Is it suspicious if this is the end, whoever is closest?
+    is_doubtful: bool,
 }
 
 impl<T: Default> Lookup<T> {
     pub(crate) fn new(target: Id, question: Question, own: Id, config: LookupConfig, now: Time) -> Self {
-        Self { own, k: config.k.max(1), question, run: Run::new(target, config, now) }
+        let run = Run::among_strangers(target, config, now);
+        Self {
+            own,
+            k: config.k.max(1),
+            caution: config.caution.zip(config.network_size),
+            question,
+            run,
+            is_doubtful: false,
+        }
     }
 
     /// Adds nodes that somebody at `hop - 1` named. Our own id is skipped.
@@ -35,6 +47,11 @@ impl<T: Default> Lookup<T> {
         self.extend(first_of_each(nodes, NAMED_PER_K.saturating_mul(self.k)), hop);
     }
 
+    /// Says whether it is suspicious if this is the end, whoever is closest.
+    pub(crate) fn set_doubtful(&mut self, is_doubtful: bool) {
+        self.is_doubtful = is_doubtful;
+    }
+
     pub(crate) fn on_failure(&mut self, from: &Contact, failure: Failure, now: Time) {
         self.run.on_failure(from, failure, now);
     }
@@ -43,8 +60,10 @@ impl<T: Default> Lookup<T> {
         if self.run.is_over(now) {
             return Step::Done;
         }
-        if self.has_heard_closest(|_| true, now) {
-            return self.run.finish(End::Complete);
+        while self.has_heard_closest(|_| true, now) {
+            if self.answered().count() >= self.k || !self.run.widen() {
+                return self.run.finish(End::Complete);
+            }
         }
         if self.run.queries_left() == 0 && self.has_heard_closest(|state| state != State::New, now) {
             return self.run.finish(End::CutShort);
@@ -52,6 +71,22 @@ impl<T: Default> Lookup<T> {
         let Some(index) = self.next(now) else { return self.run.wait(now) };
         let contact = self.run.ask(index, now).contact;
         Step::Ask(Ask { contact, question: self.question.clone() })
+    }
+
+    /// The nodes found, closest first: the k closest that have answered; if those are suspicious, the others that were to be
+    /// heard, too.
+    pub(crate) fn found(&self) -> impl Iterator<Item = &Candidate<T>> {
+        let (mut extent, mut is_enough) = (self.extent(), false);
+        let heard = self.run.list().iter().filter(|(_, candidate)| candidate.state != State::New);
+        heard.filter_map(move |(_, candidate)| {
+            let is_wanted = !is_enough;
+            if candidate.state != State::Answered {
+                extent.silent += 1;
+                return None;
+            }
+            is_enough |= extent.is_enough_with(candidate.distance);
+            is_wanted.then_some(candidate)
+        })
     }
 
     /// The nodes that have answered, closest first.
@@ -78,18 +113,26 @@ impl<T: Default> Lookup<T> {
     /// dead more often than late, and would hold up the end for the whole timeout of a call). If there are fewer, it
     /// is all there is to wait for.
     fn has_heard_closest(&self, matters: impl Fn(State) -> bool, now: Time) -> bool {
-        let (mut answered, mut waits) = (0, false);
-        for (_, candidate) in self.run.list().live().filter(|(_, candidate)| matters(candidate.state)) {
+        let (mut extent, mut waits) = (self.extent(), false);
+        for (_, candidate) in self.run.list().iter().filter(|(_, candidate)| matters(candidate.state)) {
             match candidate.state {
-                State::Answered => answered += 1,
-                State::Asked { at } if self.run.is_lost(at, now) => waits = true,
-                _ => return false,
-            }
-            if answered == self.k {
-                return true;
+                State::Answered if extent.is_enough_with(candidate.distance) => return true,
+                State::Answered => {}
+                State::Failed => extent.silent += 1,
+                State::Asked { at } if self.run.is_lost(at, now) => {
+                    extent.silent += 1;
+                    waits = true;
+                }
+                State::New if !candidate.has_place => {}
+                State::New | State::Asked { .. } => return false,
             }
         }
         !waits
+    }
+
+    /// How far the nodes that have answered reach, so far none of them.
+    fn extent(&self) -> Extent {
+        Extent { k: self.k, caution: self.caution, answered: 0, silent: 0, suspects: self.is_doubtful }
     }
 
     /// The place of the node to ask next, if one is to be asked now. Open questions beyond the k closest that
@@ -99,10 +142,14 @@ impl<T: Default> Lookup<T> {
         let is_slow = |candidate: &Candidate<T>| {
             matches!(candidate.state, State::Asked { .. }) && !self.run.is_fresh(candidate, now)
         };
-        let closest = list.live().filter(|(_, candidate)| !is_slow(candidate)).take(self.k);
+        let live = list.live().filter(|(_, candidate)| !is_slow(candidate));
+        let heard = live.clone().take_while(|(_, candidate)| candidate.state == State::Answered).count();
+        // If the k closest have answered and this is not the end, they are suspicious: on to the next ones.
+        let window = if heard < self.k { self.k } else { heard + self.k };
+        let closest = live.take(window);
         let holding = closest.clone().filter(|(_, candidate)| self.run.is_fresh(candidate, now)).count();
         let width = match () {
-            () if self.run.has_room(holding) => self.k,
+            () if self.run.has_room(holding) => window,
             () if self.run.may_ask() => self.run.eager(),
             () => return None,
         };
@@ -118,6 +165,34 @@ impl<T: Default> Lookup<T> {
         let is_quicker =
             |(_, other): &(usize, &Candidate<T>)| first.rtt.is_none_or(|rtt| other.rtt < Some(rtt));
         Some(quickest.filter(is_quicker).map_or(index, |(index, _)| index))
+    }
+}
+
+/// Whether those who have answered, counted from the closest on, are enough.
+struct Extent {
+    k: usize,
+    /// With the size of the network.
+    caution: Option<(Caution, f64)>,
+    answered: usize,
+    /// Those among them that have not. Our estimate of the network counts dead nodes, so these do not make it sparse.
+    silent: usize,
+    suspects: bool,
+}
+
+impl Extent {
+    /// Is one more, at this distance, enough?
+    fn is_enough_with(&mut self, distance: Distance) -> bool {
+        self.answered += 1;
+        let Some((caution, size)) = self.caution else { return self.answered >= self.k };
+        let expected = size * distance.share();
+        if self.answered <= self.k {
+            self.suspects |= caution.is_too_dense(self.answered, expected);
+        }
+        if self.answered == self.k {
+            self.suspects |= caution.is_too_sparse(self.answered + self.silent, expected);
+        }
+        let is_far_enough = self.answered >= caution.k && expected >= caution.reach * self.k as f64;
+        self.answered >= self.k && (!self.suspects || is_far_enough)
     }
 }
 

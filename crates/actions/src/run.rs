@@ -25,9 +25,21 @@ pub(crate) enum End {
 }
 
 impl<T> Run<T> {
+    /// A run among nodes that the caller has chosen.
     pub(crate) fn new(target: Id, config: LookupConfig, now: Time) -> Self {
-        let (list, tally) = (Shortlist::new(target), Tally::default());
+        let (list, tally) = (Shortlist::new(target, usize::MAX), Tally::default());
         Self { list, config, deadline: now + config.deadline, tally, end: None }
+    }
+
+    /// A run among nodes that others name: `per_prefix` holds.
+    pub(crate) fn among_strangers(target: Id, config: LookupConfig, now: Time) -> Self {
+        let per_prefix = if config.per_prefix == 0 { usize::MAX } else { config.per_prefix };
+        Self { list: Shortlist::new(target, per_prefix), ..Self::new(target, config, now) }
+    }
+
+    /// Lets one more node of each prefix be asked; returns whether there is one.
+    pub(crate) fn widen(&mut self) -> bool {
+        self.list.widen()
     }
 
     /// Adds nodes that may be asked. Those that never can be within the limit on questions are forgotten;

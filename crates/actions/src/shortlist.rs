@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use khashmir_types::{Contact, Distance, Id, Time};
+use khashmir_types::{Contact, Distance, Id, Prefix, Time};
 
 /// Candidates sorted by distance to a target, each id once.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub(crate) struct Shortlist<T> {
     by_distance: Vec<Candidate<T>>,
     /// Addresses that stayed silent. At most one for each question asked.
     silent: Vec<SocketAddr>,
+    /// Most nodes of one prefix that have a place.
+    per_prefix: usize,
 }
 
 /// A node that may be asked, with a note of what it said or is to be told.
@@ -26,7 +28,9 @@ pub(crate) struct Candidate<T> {
     /// How long it takes to answer, if it was asked before.
     pub(crate) rtt: Option<Duration>,
     pub(crate) note: T,
-    distance: Distance,
+    pub(crate) distance: Distance,
+    /// Is it one of those of its prefix that may be asked?
+    pub(crate) has_place: bool,
     /// The address it was named at first.
     first: SocketAddr,
     /// Every other address it was named at, in that order: those up to `contact`'s are not to be asked again.
@@ -62,8 +66,9 @@ pub(crate) enum State {
 const MAX_ADDRESSES: usize = 3;
 
 impl<T> Shortlist<T> {
-    pub(crate) fn new(target: Id) -> Self {
-        Self { target, by_distance: Vec::new(), silent: Vec::new() }
+    /// An empty list, in which at most `per_prefix` nodes of one prefix have a place.
+    pub(crate) fn new(target: Id, per_prefix: usize) -> Self {
+        Self { target, by_distance: Vec::new(), silent: Vec::new(), per_prefix }
     }
 
     /// Adds a node, or another address of a known one. A known one keeps its hop and note.
@@ -75,20 +80,34 @@ impl<T> Shortlist<T> {
             return;
         }
         match self.position(&contact.id) {
-            Ok(known) => self.by_distance[known].add_address(contact.addr),
-            Err(place) => self
-                .by_distance
-                .insert(place, Candidate::new(lead, self.target.distance(&contact.id), hop, note)),
+            Ok(known) => {
+                if self.by_distance[known].add_address(contact.addr) {
+                    self.by_distance[known].has_place = self.has_room(contact.addr);
+                }
+            }
+            Err(place) => {
+                let mut candidate = Candidate::new(lead, self.target.distance(&contact.id), hop, note);
+                candidate.has_place = self.has_room(contact.addr);
+                self.by_distance.insert(place, candidate);
+            }
         }
     }
 
-    /// Forgets the farthest nodes that were never asked, so that `limit` of those remain.
+    /// Forgets the farthest nodes that were never asked, so that `limit` of those remain, and as many of those without
+    /// a place: a thousand names in one network push nobody out.
     pub(crate) fn keep_untried(&mut self, limit: usize) {
-        let mut kept = 0;
+        let (mut placed, mut waiting) = (0, 0);
         self.by_distance.retain(|candidate| {
-            kept += usize::from(candidate.is_untried());
-            !candidate.is_untried() || kept <= limit
+            let kept = if candidate.has_place { &mut placed } else { &mut waiting };
+            *kept += usize::from(candidate.is_untried());
+            !candidate.is_untried() || *kept <= limit
         });
+    }
+
+    /// Gives one more node of each prefix a place; returns whether there was one that waited.
+    pub(crate) fn widen(&mut self) -> bool {
+        self.per_prefix = self.per_prefix.saturating_add(1);
+        self.fill_places()
     }
 
     /// Marks the candidate at `index` as asked.
@@ -110,7 +129,8 @@ impl<T> Shortlist<T> {
     /// question to it is open.
     pub(crate) fn on_failure(&mut self, from: &Contact) -> Option<()> {
         let index = self.asked(from)?;
-        self.by_distance[index].move_on(&self.silent);
+        self.move_on(index);
+        self.fill_places();
         Some(())
     }
 
@@ -118,21 +138,23 @@ impl<T> Shortlist<T> {
     /// address costs the victim one question, not one for each name.
     pub(crate) fn on_silence(&mut self, addr: SocketAddr) {
         self.silent.push(addr);
-        for candidate in &mut self.by_distance {
+        for index in 0..self.by_distance.len() {
+            let candidate = &self.by_distance[index];
             if candidate.state == State::New && candidate.contact.addr == addr {
-                candidate.move_on(&self.silent);
+                self.move_on(index);
             }
         }
+        self.fill_places();
     }
 
-    /// All candidates, closest first, with their places.
+    /// All candidates, closest first, with their indices.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &Candidate<T>)> + Clone {
         self.by_distance.iter().enumerate()
     }
 
-    /// The candidates that have not failed, closest first, with their places.
+    /// The candidates that have a place and have not failed, closest first, with their indices.
     pub(crate) fn live(&self) -> impl Iterator<Item = (usize, &Candidate<T>)> + Clone {
-        self.iter().filter(|(_, candidate)| candidate.state != State::Failed)
+        self.iter().filter(|(_, candidate)| candidate.state != State::Failed && candidate.has_place)
     }
 
     /// The candidates that have answered, closest first.
@@ -147,7 +169,39 @@ impl<T> Shortlist<T> {
 
     /// May this candidate be asked now? Not while another question to its address is open.
     pub(crate) fn is_askable(&self, candidate: &Candidate<T>) -> bool {
-        candidate.state == State::New && !self.open().any(|open| open.contact.addr == candidate.contact.addr)
+        candidate.state == State::New
+            && candidate.has_place
+            && !self.open().any(|open| open.contact.addr == candidate.contact.addr)
+    }
+
+    /// Gives up the present address of the candidate at `index` for the next. A place in one prefix is none in another.
+    fn move_on(&mut self, index: usize) {
+        self.by_distance[index].move_on(&self.silent);
+        self.by_distance[index].has_place = false;
+        let addr = self.by_distance[index].contact.addr;
+        self.by_distance[index].has_place = self.has_room(addr);
+    }
+
+    /// Gives the places that have become free to the closest of those that wait; returns whether there was one.
+    fn fill_places(&mut self) -> bool {
+        let mut has_filled = false;
+        for index in 0..self.by_distance.len() {
+            let candidate = &self.by_distance[index];
+            if candidate.state == State::New && !candidate.has_place && self.has_room(candidate.contact.addr)
+            {
+                self.by_distance[index].has_place = true;
+                has_filled = true;
+            }
+        }
+        has_filled
+    }
+
+    /// May one more node be asked that is in the prefix of `addr`?
+    fn has_room(&self, addr: SocketAddr) -> bool {
+        let Some(prefix) = Prefix::of(addr.ip()) else { return true };
+        let is_there = |candidate: &&Candidate<T>| Prefix::of(candidate.contact.addr.ip()) == Some(prefix);
+        self.per_prefix == usize::MAX
+            || self.live().map(|(_, candidate)| candidate).filter(is_there).count() < self.per_prefix
     }
 
     /// Where the node is that a question to just this contact is open to.
@@ -166,18 +220,22 @@ impl<T> Shortlist<T> {
 
 impl<T> Candidate<T> {
     fn new(Lead { contact, rtt }: Lead, distance: Distance, hop: usize, note: T) -> Self {
-        Self { contact, state: State::New, hop, rtt, note, distance, first: contact.addr, others: Vec::new() }
+        let (state, first, others) = (State::New, contact.addr, Vec::new());
+        Self { contact, state, hop, rtt, note, distance, has_place: true, first, others }
     }
 
-    fn add_address(&mut self, addr: SocketAddr) {
+    /// Notes another address; returns whether it is to be asked there now.
+    fn add_address(&mut self, addr: SocketAddr) -> bool {
         if self.first == addr || self.others.contains(&addr) || self.others.len() + 1 == MAX_ADDRESSES {
-            return;
+            return false;
         }
         self.others.push(addr);
-        if self.state == State::Failed {
+        let is_next = self.state == State::Failed;
+        if is_next {
             self.contact.addr = addr;
             self.state = State::New;
         }
+        is_next
     }
 
     /// Gives up this address for the next one that is not known to be silent.
@@ -206,7 +264,7 @@ mod tests {
     use crate::fixtures::{START, TARGET, node, node_at, nodes};
 
     fn list(contacts: impl IntoIterator<Item = Contact>) -> Shortlist<()> {
-        let mut list = Shortlist::new(TARGET);
+        let mut list = Shortlist::new(TARGET, usize::MAX);
         contacts.into_iter().for_each(|contact| list.add(contact.into(), 1, ()));
         list
     }
@@ -260,6 +318,24 @@ mod tests {
         list.on_asked(3, START);
         list.keep_untried(2);
         assert_eq!(live(&list), nodes([1, 2, 4]));
+    }
+
+    #[test]
+    fn those_that_wait_for_a_place_push_out_nobody_that_has_one() {
+        let mut list = Shortlist::new(TARGET, 1);
+        let elsewhere = Contact::new(node(9).id, ([198, 51, 100, 1], 9977).into());
+        nodes(1..=8).into_iter().chain([elsewhere]).for_each(|contact| list.add(contact.into(), 1, ()));
+        list.keep_untried(3);
+        let known: Vec<_> = list.iter().map(|(_, candidate)| candidate.contact).collect();
+        assert_eq!(
+            known,
+            [node(1), node(2), node(3), node(4), elsewhere],
+            "one with a place, three that wait, and another prefix"
+        );
+        assert_eq!(live(&list), [node(1), elsewhere]);
+        assert!(list.widen());
+        assert_eq!(live(&list), [node(1), node(2), elsewhere]);
+        assert!(list.widen() && list.widen() && !list.widen(), "until nobody waits");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use khashmir_actions::{
     Action, Answer, Ask, ClosestNode, Failure, FindNode, FindValue, GetValue, Holder, LookupConfig, Question,
     Step, StoreValue, Tally, Wanted,
 };
-use khashmir_types::{Contact, Id, Time};
+use khashmir_types::{Contact, Id, Prefix, Time};
 use proptest::prelude::*;
 use rand::rngs::ChaCha12Rng;
 use rand::{RngExt, SeedableRng};
@@ -62,6 +62,27 @@ impl Network {
             8 => Manner::Confused,
             _ => Manner::Lies,
         })
+    }
+
+    /// A fifth of the nodes lie, but not those that a search starts from.
+    fn flooded(seed: u64, size: usize) -> Self {
+        let mut number = 0..;
+        Self::new(seed, size, |rng| match number.next() {
+            Some(0..3) => Manner::Honest,
+            _ if rng.random_ratio(1, 5) => Manner::Lies,
+            _ => Manner::Honest,
+        })
+    }
+
+    /// The same network with each node in a public network of its own.
+    fn in_public(mut self) -> Self {
+        let contacts = self.nodes.iter_mut().map(|(contact, _)| contact);
+        for contact in contacts.chain(self.tables.iter_mut().flatten()) {
+            let compact = contact.to_compact().unwrap();
+            let (high, low) = (compact[22], compact[23]);
+            contact.addr = ([11, high, low, 1], 9977).into();
+        }
+        self
     }
 
     fn start(&self) -> Vec<Contact> {
@@ -168,6 +189,10 @@ fn drive<A: Action>(network: &mut Network, action: &mut A, config: &LookupConfig
                 assert!(!seen.asked.contains(&ask.contact), "{} asked twice", ask.contact);
                 assert!(ask.contact.id != OWN && !ask.contact.id.is_null() && ask.contact.addr.port() > 0);
                 assert!(open.iter().all(|other| other.contact.addr != ask.contact.addr), "one at a time");
+                let prefix = Prefix::of(ask.contact.addr.ip());
+                let others = open.iter().map(|ask| &ask.contact).chain(&seen.answered);
+                let shared = others.filter(|other| Prefix::of(other.addr.ip()) == prefix).count();
+                assert!(config.per_prefix == 0 || prefix.is_none() || shared < config.per_prefix);
                 seen.asked.push(ask.contact);
                 open.push(ask);
                 assert!(open.len() <= config.max_in_flight && seen.asked.len() <= config.max_queries);
@@ -310,6 +335,27 @@ proptest! {
         if outcome.complete {
             prop_assert_eq!(outcome.stored.len(), all.iter().filter(willing).count().min(redundancy));
         }
+    }
+
+    #[test]
+    fn among_nodes_that_share_no_prefix_a_limit_changes_nothing(seed: u64, size in 1_usize..200, config in configs()) {
+        let run = |per_prefix| {
+            let mut network = Network::honest(seed, size).in_public();
+            let config = LookupConfig { per_prefix, ..config };
+            let mut action = search(&network, config);
+            let seen = drive(&mut network, &mut action, &config);
+            (seen.asked, action.outcome())
+        };
+        prop_assert_eq!(run(0), run(1));
+    }
+
+    #[test]
+    fn no_prefix_has_more_places_than_the_limit(seed: u64, size in 60_usize..200, config in configs(), per_prefix in 1_usize..3) {
+        let mut network = Network::flooded(seed, size).in_public();
+        let config = LookupConfig { per_prefix, ..config };
+        let mut action = search(&network, config);
+        drive(&mut network, &mut action, &config);
+        prop_assert!(action.outcome().tally.answered >= K);
     }
 
     #[test]

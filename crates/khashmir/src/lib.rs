@@ -43,11 +43,11 @@ pub use engine::{Delays, Engine, EngineError, Event, MethodStatistics, Operation
 pub use error::{Error, Refused, StartError};
 pub use get::Get;
 pub use handle::Khashmir;
-pub use khashmir_actions::{Holder, LookupConfig, Tally, Wanted};
+pub use khashmir_actions::{Caution, Holder, LookupConfig, Tally, Wanted};
 pub use khashmir_krpc::{EndpointConfig, Failure, MAX_STORABLE, Method};
 pub use khashmir_routing::TableConfig;
 pub use khashmir_storage::{MemoryStorage, RedbStorage, Storage, StorageError, Totals};
-pub use khashmir_types::{Contact, Distance, Id, IdRange, ParseIdError, Time};
+pub use khashmir_types::{Contact, Distance, Id, IdRange, ParseIdError, Prefix, Time};
 pub use outcome::{
     Found, GetOutcome, Holders, JoinFailure, JoinOutcome, Outcome, Pong, Progress, Request, Source,
     StoreOutcome, Value,

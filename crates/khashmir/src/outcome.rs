@@ -43,6 +43,8 @@ pub struct Progress {
 pub struct Found {
     /// The closest nodes that answered, by distance to the target; at most k. Never ourselves.
     pub closest: Vec<Contact>,
+    /// Those that were heard after them, as they were suspiciously dense or sparse for the size of the network; none, as a rule.
+    pub beyond: Vec<Contact>,
     /// How it went.
     pub progress: Progress,
 }

@@ -1,6 +1,8 @@
 //! `Scope`: which addresses a contact may have. Knows nothing but addresses.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
+
+use khashmir_types::is_private;
 
 /// Which addresses, beside public ones, a node's contacts may have.
 ///
@@ -37,7 +39,7 @@ impl Scope {
     /// May a contact be at `addr`?
     #[must_use]
     pub fn admits(&self, addr: SocketAddr) -> bool {
-        let ip = addr.ip();
+        let ip = addr.ip().to_canonical();
         addr.port() != 0
             && !is_nobody(ip)
             && (self.loopback || !ip.is_loopback())
@@ -51,22 +53,6 @@ fn is_nobody(ip: IpAddr) -> bool {
         IpAddr::V4(ip) => ip.octets()[0] == 0 || ip.octets()[0] >= 224,
         IpAddr::V6(ip) => ip.is_unspecified() || ip.is_multicast(),
     }
-}
-
-fn is_private(ip: IpAddr) -> bool {
-    let is_private_v4 = |ip: Ipv4Addr| {
-        let [a, b, ..] = ip.octets();
-        ip.is_private() || ip.is_link_local() || (a == 100 && b & 0xc0 == 64)
-    };
-    match ip {
-        IpAddr::V4(ip) => is_private_v4(ip),
-        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local() || maps_private(ip),
-    }
-}
-
-/// An IPv4-mapped address is as private as the address it maps.
-fn maps_private(ip: Ipv6Addr) -> bool {
-    ip.to_ipv4_mapped().is_some_and(|ip| is_private(IpAddr::V4(ip)) || ip.is_loopback())
 }
 
 #[cfg(test)]

@@ -27,6 +27,11 @@ pub struct TableConfig {
     /// the closer to its target a lookup begins. `[128, 64, 32, 16]` are the sizes of libtorrent's
     /// `dht_extended_routing_table`; with k = 8 they mean up to 208 nodes more, which take 12 kB.
     pub first_buckets: [u16; 4],
+    /// Most nodes of one [`Prefix`](khashmir_types::Prefix) in a bucket; 0 means any number. It holds for who enters, once the
+    /// table has `k` nodes. With few addresses nobody can fill our neighbourhood. discv5 has 2, libtorrent 1.
+    pub per_prefix_in_bucket: usize,
+    /// Most nodes of one prefix in the table; 0 means any number. Otherwise as above. discv5 has 10.
+    pub per_prefix: usize,
     /// Whether near nodes displace distant ones from full buckets other than those closest to us: see
     /// [`KTable::on_rtt`](crate::KTable::on_rtt).
     pub prefers_near: bool,
@@ -42,6 +47,8 @@ impl Default for TableConfig {
             replacements: 4,
             max_newcomers: 64,
             first_buckets: [0; 4],
+            per_prefix_in_bucket: 0,
+            per_prefix: 0,
             prefers_near: false,
         }
     }

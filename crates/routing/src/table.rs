@@ -9,8 +9,10 @@ use crate::{KBucket, KNode, Standing, TableConfig};
 
 mod closest;
 mod policy;
+mod prefixes;
 mod proximity;
 mod restore;
+mod size;
 mod upkeep;
 
 pub use closest::Among;

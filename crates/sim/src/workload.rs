@@ -187,7 +187,8 @@ impl Workloads {
         let (text, target) = (value_of(self.seed, pending.load, self.key(pending)), self.target(pending));
         let Some((succeeded, tally)) = (match &ended.outcome {
             Outcome::Found(found) => {
-                let verdict = self.verdict(world, ended.host, &target, &found.closest);
+                let heard = [found.closest.as_slice(), &found.beyond].concat();
+                let verdict = self.verdict(world, ended.host, &target, &heard);
                 let samples = self.samples(pending);
                 *samples.found_all.get_or_insert(0) += usize::from(verdict.found_all);
                 Some((verdict.found_closest, found.progress.tally))

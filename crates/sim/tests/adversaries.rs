@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use khashmir::krpc::{Query, Reply};
-use khashmir::{Contact, Id, Method, Storage};
+use khashmir::{Contact, Id, Method, Settings, Storage};
 use khashmir_sim::{AdversaryKind, Answer, Asked, Claim, Flood, HostId, Swallower, Tamper, World};
 
 const COLLUDER: AdversaryKind = AdversaryKind::Colluder { claim: Claim::Nothing };
@@ -18,11 +18,42 @@ fn key() -> Id {
 
 /// A network in which every `step`-th host will be such an adversary: the world, the honest, the others.
 fn network(hosts: usize, step: usize, kind: &AdversaryKind) -> (World, Vec<HostId>, Vec<HostId>) {
-    let mut world = World::new(7);
+    network_of(World::new(7), hosts, step, kind)
+}
+
+fn network_of(
+    mut world: World,
+    hosts: usize,
+    step: usize,
+    kind: &AdversaryKind,
+) -> (World, Vec<HostId>, Vec<HostId>) {
     kind.place(&mut world, (0..hosts).step_by(step));
     let all = world.grow(hosts);
     let (bad, honest) = all.iter().partition(|host| host.index() % step == 0);
     (world, honest, bad)
+}
+
+/// Settings that believe whatever is said.
+fn trusting() -> Settings {
+    let mut settings = Settings::default();
+    (settings.lookup.per_prefix, settings.lookup.caution) = (0, None);
+    settings
+}
+
+/// How many of forty values are found in a settled network of 300 nodes, of which so many in ten are such adversaries.
+fn found_of_forty(kind: &AdversaryKind, in_ten: usize, settings: Settings) -> usize {
+    let is_bad = |number: &usize| number % 10 < in_ten;
+    let mut world = World::new(7).with_settings(settings);
+    kind.place(&mut world, (0..300).filter(is_bad));
+    let hosts = world.quick_start(300);
+    let (bad, honest): (Vec<_>, Vec<_>) = hosts.iter().partition(|host| is_bad(&host.index()));
+    kind.possess(&mut world, &bad);
+    let keys = (0..40_u8).map(|n| Id::sha1(&[n]));
+    let found = keys.zip(honest.chunks(2)).filter(|(key, pair)| {
+        world.store(pair[0], *key, "a value");
+        !world.get(pair[1], *key).0.is_empty()
+    });
+    found.count()
 }
 
 fn contacts(world: &World, hosts: &[HostId]) -> BTreeSet<Contact> {
@@ -103,7 +134,8 @@ fn colluders_stay_in_the_tables_of_honest_nodes_and_are_asked() {
 fn invented_nodes_are_closer_than_all_others_and_answer_under_their_ids() {
     let kind = AdversaryKind::Inventor { prefixes: 16, claim: Claim::Nothing };
     // Half of them: so one is met wherever a lookup ends.
-    let (mut world, honest, bad) = network(96, 2, &kind);
+    let world = World::new(7).with_settings(trusting());
+    let (mut world, honest, bad) = network_of(world, 96, 2, &kind);
     kind.possess(&mut world, &bad);
     let addrs: BTreeSet<SocketAddr> = bad.iter().map(|host| world.addr(*host)).collect();
     let targets = (0_u8..5).map(|number| Id::sha1(&[number]));
@@ -119,6 +151,21 @@ fn invented_nodes_are_closer_than_all_others_and_answer_under_their_ids() {
     let stored = world.store(honest[0], key(), "a value");
     assert_eq!(stored.stored.len(), 6, "inventors take values in any name");
     assert_eq!(values(&mut world, honest[9]), [""; 0], "and return none");
+}
+
+#[test]
+fn who_invents_nodes_next_to_a_key_does_not_own_it() {
+    for prefixes in [16, 64] {
+        let kind = AdversaryKind::Inventor { prefixes, claim: Claim::Nothing };
+        let found = [trusting(), Settings::default()].map(|settings| found_of_forty(&kind, 2, settings));
+        assert!(found[0] < 10 && found[1] >= 39, "{found:?} with {prefixes} prefixes");
+    }
+}
+
+#[test]
+fn who_names_none_but_accomplices_hides_hardly_any_value() {
+    let found = found_of_forty(&COLLUDER, 3, Settings::default());
+    assert!(found >= 39, "{found}");
 }
 
 #[test]

@@ -18,6 +18,13 @@ impl Distance {
     /// The distance of an id to itself.
     pub const ZERO: Self = Self { high: 0, middle: 0, low: 0 };
 
+    /// The share of all ids that lie within this distance, be it to whichever id: 0 to 1, exact to one part in 2^53.
+    #[must_use]
+    pub fn share(&self) -> f64 {
+        let ahead = (u128::from(self.high) << 64) | u128::from(self.middle);
+        (ahead as f64 + f64::from(self.low) / 2_f64.powi(32)) / 2_f64.powi(128)
+    }
+
     #[inline]
     pub(crate) fn between(a: &Id, b: &Id) -> Self {
         let ((a, b), mut distance) = ((words(a), words(b)), Self::ZERO);
@@ -83,6 +90,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn half_of_all_ids_differ_in_the_first_bit() {
+        let shared = |bits| Id::NULL.distance(&Id::NULL.with_bit(bits, true)).share();
+        assert_eq!((shared(0), shared(10), shared(159)), (0.5, 0.5_f64.powi(11), 0.5_f64.powi(160)));
+        assert_eq!((Distance::ZERO.share(), Id::NULL.distance(&Id::MAX).share()), (0.0, 1.0));
+    }
 
     proptest! {
         #[test]

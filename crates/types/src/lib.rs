@@ -1,4 +1,4 @@
-//! The vocabulary of the Khashmir DHT: [`Id`], [`Distance`], [`Contact`] and [`Time`].
+//! The vocabulary of the Khashmir DHT: [`Id`], [`Distance`], [`Contact`], [`Prefix`] and [`Time`].
 //!
 //! Every layer speaks these words and nothing else of one another. This crate knows no wire,
 //! no table and no clock.
@@ -21,11 +21,13 @@
 mod contact;
 mod distance;
 mod id;
+mod prefix;
 mod range;
 mod time;
 
 pub use contact::{Contact, ContactError};
 pub use distance::Distance;
 pub use id::{Id, ParseIdError};
+pub use prefix::{Prefix, is_private};
 pub use range::IdRange;
 pub use time::Time;

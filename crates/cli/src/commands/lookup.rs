@@ -31,7 +31,7 @@ pub(crate) async fn run(args: LookupArgs, general: &General, output: &Output) ->
 }
 
 fn summarise(key: Id, found: &Ended<Found>, output: &Output) -> io::Result<Exit> {
-    let Found { closest, progress } = &found.outcome;
+    let Found { closest, progress, .. } = &found.outcome;
     output.text(format_args!("target {key}"))?;
     let width = closest.iter().map(|contact| contact.addr.to_string().len()).max().unwrap_or(0);
     for (rank, contact) in (1..).zip(closest) {

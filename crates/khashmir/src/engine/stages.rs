@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use khashmir_actions::{
-    Action, FindNode, FindNodeOutcome, FindValue, Get, Lead, LookupConfig, StoreValue, StoreValueOutcome,
-    Tally,
+    Action, ClosestNode, FindNode, FindNodeOutcome, FindValue, Get, Lead, LookupConfig, StoreValue,
+    StoreValueOutcome, Tally,
 };
 use khashmir_krpc::Method;
 use khashmir_routing::Among;
@@ -19,6 +19,10 @@ use crate::outcome::{Found, GetOutcome, Holders, Outcome, Progress, Source, Stor
 /// How many times k contacts of ours a lookup begins with. The farther half is asked only if nearer ones are
 /// dead: others name mostly those that we know too, dead ones included.
 const START_PER_K: usize = 2;
+
+/// In a network of fewer nodes than this, lookups take answers as they are: they hear a good part of it anyway, and how
+/// near its closest nodes are says little.
+const SMALLEST_DISTRUSTED: f64 = 64.0;
 
 /// Values taken from our own store for one get, if the settings set no lower limit: the original's
 /// `RETRIEVE_VALUES`.
@@ -49,7 +53,8 @@ impl<S: Storage> Engine<S> {
 
     /// The limits of an action that begins now.
     pub(super) fn lookup(&self) -> LookupConfig {
-        let limits = self.settings.lookup;
+        let network_size = self.table.network_size().filter(|size| *size >= SMALLEST_DISTRUSTED);
+        let limits = LookupConfig { network_size, ..self.settings.lookup };
         if self.settings.adapts_patience { self.patience.shorten(limits) } else { limits }
     }
 
@@ -116,8 +121,9 @@ impl<S: Storage> Engine<S> {
                 let (key, value) = (*key, value.clone());
                 self.store_here(id, &found, key, &value, now);
                 // A store is answered after a commit: how long pings take says little about it.
-                let (lookup, redundancy) = (self.settings.lookup, self.settings.store_redundancy);
-                let action = StoreValue::new(key, value, found.closest, redundancy, lookup, now);
+                let (lookup, redundancy) = (self.settings.lookup, self.redundancy(&found));
+                let nodes = found.closest.into_iter().chain(found.beyond);
+                let action = StoreValue::new(key, value, nodes, redundancy, lookup, now);
                 self.set_stage(id, Stage::StoreValue(action), now);
             }
             Goal::Refresh => {
@@ -125,9 +131,10 @@ impl<S: Storage> Engine<S> {
                 self.schedule.on_refreshed();
             }
             _ => {
-                let closest = found.closest.into_iter().map(|node| node.contact).collect();
+                let contacts = |nodes: Vec<ClosestNode>| nodes.into_iter().map(|node| node.contact).collect();
+                let (closest, beyond) = (contacts(found.closest), contacts(found.beyond));
                 let progress = Progress { tally: found.tally, complete: found.complete, elapsed };
-                self.finish(id, Outcome::Found(Found { closest, progress }), now);
+                self.finish(id, Outcome::Found(Found { closest, beyond, progress }), now);
             }
         }
     }
@@ -154,11 +161,17 @@ impl<S: Storage> Engine<S> {
         self.finish(id, Outcome::Got(GetOutcome { values, from_local, holders, progress }), now);
     }
 
+    /// On how many of the nodes found a value is stored: if the closest are suspicious, they may be as many as they like, and all
+    /// made up.
+    fn redundancy(&self, found: &FindNodeOutcome) -> usize {
+        self.settings.store_redundancy + found.beyond.len()
+    }
+
     /// Keeps a copy of a value of ours, if we are one of those who should have it. The original never does,
     /// so that a lone node loses what it stores, and lookups that end at the true closest node find nothing.
     fn store_here(&mut self, id: OperationId, found: &FindNodeOutcome, key: Id, value: &Bytes, now: Time) {
-        let wanted = self.settings.role == Role::Write
-            && found.is_among_closest(&self.id, self.settings.store_redundancy);
+        let wanted =
+            self.settings.role == Role::Write && found.is_among_closest(&self.id, self.redundancy(found));
         if !wanted {
             return;
         }

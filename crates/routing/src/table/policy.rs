@@ -13,11 +13,14 @@ const MAX_CONTENDERS: usize = 8;
 impl KTable {
     /// Takes in contacts saved earlier, as unproven, and wishes to ping each.
     ///
-    /// Those that find no room, or whose id or address is taken, are dropped.
+    /// Those that find no room, whose id or address is taken, or that are too many of their prefix, are dropped.
     pub fn load(&mut self, contacts: impl IntoIterator<Item = Contact>, now: Time) {
         for contact in contacts {
             let is_taken = |node: &KNode| *node.id() == contact.id || node.is_at(&contact.addr);
-            if !self.is_admissible(&contact.id) || self.nodes().any(is_taken) {
+            if !self.is_admissible(&contact.id)
+                || self.nodes().any(is_taken)
+                || self.is_one_too_many(&contact)
+            {
                 continue;
             }
             if let Ok(index) = self.make_room(&contact.id, now) {
@@ -34,7 +37,7 @@ impl KTable {
     /// A known node becomes the youngest of its bucket. Another enters if there is room; if its bucket is full, it is
     /// kept in reserve, and the oldest node is pinged if it was not heard for more than `min_ping_interval`. A contact
     /// that contradicts an entry (another address for the id, another id for the address) changes nothing until a
-    /// ping to that entry fails.
+    /// ping to that entry fails. One too many of its address prefix changes nothing, either.
     pub fn on_answer(&mut self, contact: Contact, now: Time) {
         let queried_us = self.newcomers.take(&contact);
         if !self.is_admissible(&contact.id) {
@@ -62,7 +65,11 @@ impl KTable {
     /// `max_newcomers` allows. When it answers, it enters, and is pinged again later.
     pub fn on_query(&mut self, contact: Contact, now: Time) {
         let has_place = self.newcomers.has_place(&self.config, now);
-        if !has_place || !self.is_admissible(&contact.id) || !self.wants(&contact.id, now) {
+        if !has_place
+            || !self.is_admissible(&contact.id)
+            || !self.wants(&contact.id, now)
+            || self.is_one_too_many(&contact)
+        {
             return;
         }
         self.newcomers.offer(contact, &self.config, now);
@@ -93,10 +100,14 @@ impl KTable {
         }
     }
 
-    /// Lets a node that answered us enter, wait in its bucket's reserve, or wait for the entry it contradicts.
+    /// Lets a node that answered us enter, wait in its bucket's reserve, or wait for the entry it contradicts; or forgets it, if
+    /// it is one too many of its prefix.
     fn admit(&mut self, node: KNode, now: Time) {
         if self.nodes().any(|entry| entry.contradicts(&node.contact())) {
             return self.contend(node, now);
+        }
+        if self.is_one_too_many(&node.contact()) {
+            return;
         }
         match self.make_room(node.id(), now) {
             Ok(index) => {

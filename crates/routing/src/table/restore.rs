@@ -28,7 +28,7 @@ impl KTable {
     /// These nodes are named to others at once; those that may be gone by now are for [`load`](Self::load). The table
     /// holds what a [new](Self::new) one would after [`on_answer`](Self::on_answer) for each node at its `last_seen`,
     /// in that order (of equal times in the order given). Left out are our own and the null id, nodes that contradict
-    /// one before them; those that would find their bucket full go into its reserve. Each bucket counts as touched when its youngest
+    /// one before them or are too many of their prefix; those that would find their bucket full go into its reserve. Each bucket counts as touched when its youngest
     /// node was last seen, an empty one `now`. What was seen after `now` counts as seen now.
     #[must_use]
     pub fn restore(
@@ -41,6 +41,7 @@ impl KTable {
         let mut nodes = nodes.into_iter().collect::<Vec<_>>();
         nodes.retain(|node| table.is_admissible(&node.contact.id));
         nodes.sort_by_key(|node| node.last_seen);
+        table.thin_out(&mut nodes);
         let (entries, refused, last) = table.find_places(&nodes, now);
         let bucket = |index| {
             let nodes = entries.iter().filter(|(shared, _)| (*shared).min(last) == index);

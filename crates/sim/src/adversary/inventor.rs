@@ -35,9 +35,12 @@ impl Inventor {
 impl Tamper for Inventor {
     fn alter_answer(&mut self, asked: &Asked, answer: Answer) -> Option<Answer> {
         let Some(target) = asked.target() else { return Some(answer) };
-        let decoys = self.decoys.near(&target);
-        let own = decoys.iter().find(|decoy| decoy.addr == self.addr);
+        let all = self.decoys.near(&target);
+        let own = all.iter().find(|decoy| decoy.addr == self.addr);
         let id = own.map_or(answer.id, |decoy| decoy.id);
+        // Not all name the same: who asks several hears of all.
+        let first = number(&answer.id) as usize % all.len().max(1);
+        let decoys: Vec<_> = all.iter().cycle().skip(first).take(all.len().min(NAMED)).copied().collect();
         let reply = match answer.reply {
             Reply::FindNode { token, .. } => Reply::FindNode { nodes: decoys, token },
             Reply::FindValue { num, values, .. } => Reply::FindValue { nodes: decoys, num, values },
@@ -68,7 +71,7 @@ impl Decoys {
         Self { sides: sides.map(|side| side.into_values().collect()) }
     }
 
-    /// Those who pose as neighbours of `target`, under which ids: 8, all in different networks if there are so many.
+    /// Those who pose as neighbours of `target`, under which ids: one in each network, at least as many as an answer names.
     ///
     /// They are taken from the other half of the id space: hardly anybody asks those under their own ids about
     /// `target`, so that an inventor that is asked knows under which id.
@@ -82,7 +85,7 @@ impl Decoys {
             let networks = first.iter().chain(later).filter(has_more);
             networks.map(move |network| network[(number % network.len() + round) % network.len()])
         };
-        let addrs = (0..NAMED).flat_map(round).take(NAMED);
+        let addrs = (0..NAMED).flat_map(round).take(networks.len().max(NAMED));
         addrs.map(|addr| Contact::new(invented(target, addr), addr)).collect()
     }
 }
@@ -129,16 +132,16 @@ mod tests {
     }
 
     #[test]
-    fn eight_decoys_from_eight_networks_are_next_to_any_target() {
+    fn a_decoy_from_each_network_is_next_to_any_target() {
         let decoys = decoys(100, 16);
         for target in [&b"a"[..], b"b", b"c", b"d"].map(Id::sha1) {
             let near = decoys.near(&target);
             let networks: BTreeSet<_> = near.iter().map(|decoy| network(decoy.addr)).collect();
-            assert_eq!((near.len(), near == decoys.near(&target)), (8, true));
-            assert_eq!(networks.len(), 8, "{near:?}");
+            assert_eq!((near.len(), near == decoys.near(&target)), (16, true));
+            assert_eq!(networks.len(), 16, "{near:?}");
             assert!(near.iter().all(|decoy| decoy.id.distance(&target).shared_prefix_bits() >= 96));
             let ids: BTreeSet<_> = near.iter().map(|decoy| decoy.id).collect();
-            assert_eq!(ids.len(), 8);
+            assert_eq!(ids.len(), 16);
         }
     }
 

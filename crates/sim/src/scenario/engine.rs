@@ -25,6 +25,19 @@ pub struct EnginePlan {
     pub max_in_flight: Option<usize>,
     /// How many of the closest nodes a lookup asks as soon as it knows of them.
     pub eager: Option<usize>,
+    /// Nodes of one address prefix that a lookup asks; 0: any number.
+    pub per_prefix: Option<usize>,
+    /// By how many standard deviations those who answer may be denser than is to be expected before a lookup goes on; infinite:
+    /// by any number.
+    pub dense: Option<f64>,
+    /// By how many standard deviations they may be sparser.
+    pub sparse: Option<f64>,
+    /// Does a lookup go on at all where those who answer are suspicious?
+    pub cautious: Option<bool>,
+    /// How far it goes then, in terms of how far the k-th closest is to be expected.
+    pub reach: Option<f64>,
+    /// And how many nodes it hears at least.
+    pub cautious_k: Option<usize>,
     /// Is `slow_after` shortened to what the round trips of the network show?
     pub adapts_patience: Option<bool>,
     /// Questions of a lookup in all.
@@ -63,6 +76,10 @@ pub struct EnginePlan {
     pub max_failures: Option<u8>,
     /// Nodes in the buckets farthest from us, where that is more than `k`.
     pub first_buckets: Option<[u16; 4]>,
+    /// Nodes of one address prefix in a bucket; 0: any number.
+    pub per_prefix_in_bucket: Option<usize>,
+    /// Nodes of one address prefix in a table; 0: any number.
+    pub per_prefix_in_table: Option<usize>,
     /// Do near nodes displace distant ones from full buckets?
     pub prefers_near: Option<bool>,
 }
@@ -107,10 +124,19 @@ fn set_pace(settings: &mut Settings, concurrency: usize, timeout: Duration, init
         eager: 0,
         slow_after: timeout,
         lost_after: timeout,
+        per_prefix: 0,
+        caution: None,
         ..settings.lookup
     };
     settings.calls = EndpointConfig { timeout, initial_delay, ..settings.calls.clone() };
-    settings.table = TableConfig { k: 8, first_buckets: [0; 4], prefers_near: false, ..settings.table };
+    settings.table = TableConfig {
+        k: 8,
+        first_buckets: [0; 4],
+        prefers_near: false,
+        per_prefix_in_bucket: 0,
+        per_prefix: 0,
+        ..settings.table
+    };
     settings.adapts_patience = false;
 }
 
@@ -127,6 +153,16 @@ impl EnginePlan {
             self.max_in_flight.or(self.concurrency.map(|at_a_time| 2 * at_a_time)),
         );
         set(&mut lookup.eager, self.eager);
+        set(&mut lookup.per_prefix, self.per_prefix);
+        if let Some(caution) = &mut lookup.caution {
+            set(&mut caution.dense, self.dense);
+            set(&mut caution.sparse, self.sparse);
+            set(&mut caution.reach, self.reach);
+            set(&mut caution.k, self.cautious_k);
+        }
+        if self.cautious == Some(false) {
+            lookup.caution = None;
+        }
         set(&mut lookup.max_queries, self.max_queries);
         set(&mut lookup.slow_after, self.slow_after);
         set(&mut lookup.lost_after, self.lost_after);
@@ -139,6 +175,8 @@ impl EnginePlan {
         set(&mut table.min_ping_interval, self.min_ping_interval);
         set(&mut table.max_failures, self.max_failures);
         set(&mut table.first_buckets, self.first_buckets);
+        set(&mut table.per_prefix_in_bucket, self.per_prefix_in_bucket);
+        set(&mut table.per_prefix, self.per_prefix_in_table);
         set(&mut table.prefers_near, self.prefers_near);
         set(&mut settings.adapts_patience, self.adapts_patience);
         set(&mut settings.store_redundancy, self.redundancy);
