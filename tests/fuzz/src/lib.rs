@@ -6,17 +6,22 @@
 
 mod corpus;
 mod decode;
+mod engine;
 mod mutation;
 mod reference;
 mod round_trip;
 mod scan;
+mod script;
+mod storage;
 
 pub use corpus::corpus;
 pub use decode::decode;
+pub use engine::engine;
 pub use mutation::smoke;
 pub use reference::{Verdict, verdict};
 pub use round_trip::round_trip;
 pub use scan::scan;
+pub use storage::storage;
 
 /// A fuzz target.
 #[derive(Clone, Copy, Debug)]
@@ -28,8 +33,10 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 3] = [
+pub const TARGETS: [Target; 5] = [
     Target { name: "scan", run: scan },
     Target { name: "decode", run: decode },
     Target { name: "round-trip", run: round_trip },
+    Target { name: "engine", run: engine },
+    Target { name: "storage", run: storage },
 ];

@@ -23,3 +23,13 @@ fn decode_passes() {
 fn round_trip_passes() {
     passes("round-trip", 5_000);
 }
+
+#[test]
+fn engine_passes() {
+    passes("engine", 300);
+}
+
+#[test]
+fn storage_passes() {
+    passes("storage", 20);
+}
