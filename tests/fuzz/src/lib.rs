@@ -7,6 +7,7 @@
 mod corpus;
 mod decode;
 mod engine;
+mod hostile;
 mod mutation;
 mod reference;
 mod round_trip;
@@ -17,6 +18,7 @@ mod storage;
 pub use corpus::corpus;
 pub use decode::decode;
 pub use engine::engine;
+pub use hostile::{hostile_answers, hostile_queries};
 pub use mutation::smoke;
 pub use reference::{Verdict, verdict};
 pub use round_trip::round_trip;

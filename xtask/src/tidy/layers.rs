@@ -97,7 +97,17 @@ const LAYERS: [Layer; 12] = [
     Layer {
         name: "khashmir-tests",
         uses: &[],
-        tests_use: &[TYPES, SIBLINGS[0], SIBLINGS[1], SIBLINGS[2], SIBLINGS[3], "khashmir", SIM, RECORDINGS],
+        tests_use: &[
+            TYPES,
+            SIBLINGS[0],
+            SIBLINGS[1],
+            SIBLINGS[2],
+            SIBLINGS[3],
+            "khashmir",
+            SIM,
+            "khashmir-fuzz",
+            RECORDINGS,
+        ],
     },
     Layer { name: "khashmir-fuzz", uses: &["khashmir"], tests_use: &[RECORDINGS] },
     Layer { name: RECORDINGS, uses: &[], tests_use: &[] },
