@@ -5,6 +5,7 @@
 mod cast;
 mod checks;
 mod datagrams;
+mod network;
 mod world;
 
 use crate::script::Script;
@@ -20,6 +21,7 @@ pub fn engine(input: &[u8]) {
     for _ in 0..MAX_STEPS {
         let Some(step) = script.step() else { break };
         take(step, &mut world, &mut script);
+        world.check();
     }
     world.end();
 }
@@ -35,11 +37,15 @@ fn take(step: u8, world: &mut World, script: &mut Script<'_>) {
             let datagram = datagrams::query(script, world, from);
             world.deliver(from, &datagram);
         }
-        4..=7 => {
+        4 | 5 => {
             if let Some(asked) = script.choice(&world.asked).cloned() {
                 let (from, datagram) = datagrams::answer(script, world, &asked);
                 world.deliver(from, &datagram);
             }
+        }
+        6 | 7 => {
+            let (questions, shape) = (script.byte(), script.byte());
+            world.network_answers(questions, shape);
         }
         8 | 9 => world.wake(),
         10 => world.let_pass(cast::pause(script.byte())),

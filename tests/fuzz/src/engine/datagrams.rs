@@ -10,8 +10,8 @@ use khashmir::krpc::{
 };
 use khashmir::{Contact, Id};
 
-use super::cast;
 use super::world::{Asked, World};
+use super::{cast, network};
 use crate::script::Script;
 
 /// A query from `from`.
@@ -48,7 +48,7 @@ pub(super) fn answer(script: &mut Script<'_>, world: &World, asked: &Asked) -> (
     let from = if shape & 0xf0 == 0xf0 { cast::addr(script.byte()) } else { asked.to };
     let sender = match shape & 0x0c {
         0x0c => cast::id(script.byte(), world.own_id()),
-        _ => world.known_at(asked.to).unwrap_or_else(|| Id::sha1(asked.to.to_string().as_bytes())),
+        _ => world.known_at(asked.to).unwrap_or_else(|| network::id_at(asked.to)),
     };
     let method = match shape & 3 {
         3 => Method::ALL[script.index() % Method::ALL.len()],

@@ -10,7 +10,7 @@ use khashmir::krpc::{self, Message, Method, Query, Token, TransactionId, Transmi
 use khashmir::storage::{Commit, Committed};
 use khashmir::{Engine, Event, Id, MemoryStorage, OperationId, Request, StorageError, Time};
 
-use super::{cast, checks};
+use super::{cast, checks, network};
 
 /// A query of the engine's, as it went out.
 #[derive(Clone, Debug)]
@@ -127,6 +127,16 @@ impl World {
         self.settle();
     }
 
+    /// Those asked last answer as they should, one after the other, and those that are asked because of it.
+    pub(super) fn network_answers(&mut self, questions: u8, shape: u8) {
+        for n in 0..questions % 64 {
+            let Some(asked) = self.asked.pop() else { break };
+            let pause = Duration::from_millis(u64::from(shape % 16));
+            self.let_pass(pause);
+            self.deliver(asked.to, &network::answer(&asked, shape.wrapping_add(n)));
+        }
+    }
+
     /// Wakes the engine when it wants to be woken.
     pub(super) fn wake(&mut self) {
         let at = self.engine.poll_timeout();
@@ -183,6 +193,7 @@ impl World {
             }
             self.wake();
         }
+        self.check();
         assert!(self.running.is_empty(), "operations that never end: {:?}", self.running);
         self.engine.stop(self.now);
         self.settle();
@@ -202,7 +213,7 @@ impl World {
         for _ in 0..MAX_WAKINGS {
             self.drain();
             if self.engine.poll_timeout() > self.now {
-                return self.check();
+                return;
             }
             self.engine.handle_timeout(self.now);
         }
@@ -301,7 +312,8 @@ impl World {
         }
     }
 
-    fn check(&self) {
+    /// Looks at every limit.
+    pub(super) fn check(&self) {
         checks::bounds(&self.engine, self.now, self.own_stores);
     }
 }
