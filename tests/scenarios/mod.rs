@@ -3,6 +3,7 @@
 mod durability;
 mod hostile;
 mod joining;
+mod malformed;
 mod serving;
 mod sockets;
 mod traffic;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result, anyhow, bail};
 
-use crate::tidy;
 use crate::workspace::{Workspace, cargo, output};
+use crate::{fuzz, tidy};
 
 /// Runs all steps in order and sums up; an error names the step that failed and how to rerun it alone.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
@@ -28,12 +28,16 @@ enum Work {
     Cargo { environment: Option<(&'static str, &'static str)>, arguments: &'static [&'static str] },
     /// `cargo xtask tidy`, without another process.
     Tidy,
+    /// `cargo xtask fuzz all`, where it has run before.
+    Fuzz { seconds: u64 },
 }
 
 impl Step {
     fn run(&self, workspace: &Workspace) -> Result<()> {
-        let Work::Cargo { environment, arguments } = self.work else {
-            return tidy::run(workspace);
+        let (environment, arguments) = match self.work {
+            Work::Tidy => return tidy::run(workspace),
+            Work::Fuzz { seconds } => return fuzz::run_if_installed(workspace, seconds),
+            Work::Cargo { environment, arguments } => (environment, arguments),
         };
         let mut command = cargo();
         command.args(arguments).envs(environment).current_dir(&workspace.root);
@@ -44,6 +48,7 @@ impl Step {
     fn shell_line(&self) -> String {
         match self.work {
             Work::Tidy => "cargo xtask tidy".to_owned(),
+            Work::Fuzz { seconds } => format!("cargo xtask fuzz all --seconds {seconds}"),
             Work::Cargo { environment, arguments } => {
                 let variable =
                     environment.map(|(name, value)| format!("{name}=\"{value}\" ")).unwrap_or_default();
@@ -108,7 +113,7 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     (result, start.elapsed())
 }
 
-const STEPS: [Step; 5] = [
+const STEPS: [Step; 6] = [
     Step {
         name: "fmt",
         work: Work::Cargo { environment: None, arguments: &["fmt", "--all", "--", "--check"] },
@@ -136,6 +141,7 @@ const STEPS: [Step; 5] = [
         },
         repair: None,
     },
+    Step { name: "fuzz", work: Work::Fuzz { seconds: 5 }, repair: None },
 ];
 
 #[cfg(test)]
@@ -160,6 +166,7 @@ mod tests {
                 "cargo clippy --workspace --all-targets -- -D warnings",
                 "cargo test --workspace",
                 "RUSTDOCFLAGS=\"-D warnings\" cargo doc --workspace --no-deps",
+                "cargo xtask fuzz all --seconds 5",
             ]
         );
     }

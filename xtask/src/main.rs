@@ -5,6 +5,7 @@
 
 mod ci;
 mod dist;
+mod fuzz;
 mod plots;
 mod tidy;
 mod workspace;
@@ -31,6 +32,8 @@ enum Chore {
     Tidy,
     /// Build the `khashmir` program and pack it, reproducibly, into dist/
     Dist(dist::Options),
+    /// Run a fuzz target for a while; installs cargo-fuzz in cargo's target directory if it is not there
+    Fuzz(fuzz::Options),
     /// Draw the figures of docs/ from stored results of the simulator, or from new ones with --run
     Plots(plots::Options),
 }
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Chore::Ci => ci::run(&workspace),
         Chore::Tidy => tidy::run(&workspace),
         Chore::Dist(options) => dist::run(&workspace, &options),
+        Chore::Fuzz(options) => fuzz::run(&workspace, &options),
         Chore::Plots(options) => plots::run(&workspace, &options),
     });
     match result {

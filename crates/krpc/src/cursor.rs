@@ -1,6 +1,15 @@
 //! `Cursor`: strings and integers of strict bencode, read one after the other.
 //!
 //! Knows how scalars are written; must not know what is inside what. Copies nothing.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::unwrap_used
+    )
+)]
 
 use crate::ScanError;
 
@@ -57,16 +66,20 @@ impl<'a> Cursor<'a> {
 
     /// Reads a canonical decimal number and the byte that ends it.
     fn number(&mut self, end: u8) -> Result<u64, NumberFault> {
-        let mut number = 0;
+        let mut number = 0_u64;
         for (index, byte) in self.rest.iter().enumerate() {
             match byte {
                 // A digit too many, or one behind a leading zero.
                 b'0'..=b'9' if index == MAX_DIGITS || (index > 0 && number == 0) => {
                     return Err(NumberFault::Malformed);
                 }
-                b'0'..=b'9' => number = number * 10 + u64::from(byte - b'0'),
+                b'0'..=b'9' => {
+                    let digit = u64::from(byte.wrapping_sub(b'0'));
+                    // So few digits cannot wrap.
+                    number = number.wrapping_mul(10).wrapping_add(digit);
+                }
                 byte if *byte == end && index > 0 => {
-                    self.rest = &self.rest[index + 1..];
+                    self.rest = self.rest.get(index.saturating_add(1)..).unwrap_or_default();
                     return Ok(number);
                 }
                 _ => return Err(NumberFault::Malformed),

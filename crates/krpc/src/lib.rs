@@ -44,6 +44,8 @@
 mod batch;
 mod codec;
 mod cursor;
+// Its arithmetic is that of times, which saturate, and of counters of 64 bits.
+#[cfg_attr(not(test), deny(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used))]
 mod endpoint;
 mod level;
 mod lossy;

@@ -3,6 +3,15 @@
 //! Knows the grammar and its limits; must not know messages. Does not recurse and does not allocate, so
 //! no input can cost more than a walk over its bytes. Its two steps are always inlined, or the scanner lives in
 //! memory, not in registers, at nearly twice the cost.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::unwrap_used
+    )
+)]
 
 use crate::cursor::Cursor;
 
@@ -64,10 +73,9 @@ pub(crate) fn scan_with<'a>(
 ) -> Result<(), ScanError> {
     let mut scanner = Scanner::new(input);
     scanner.value()?;
-    while scanner.depth > 0 {
-        let is_outermost = scanner.depth == 1;
-        if let Some((key, value)) = scanner.step()?
-            && is_outermost
+    while let Some(top) = scanner.depth.checked_sub(1) {
+        if let Some((key, value)) = scanner.step(top)?
+            && top == 0
         {
             on_field(key, value);
         }
@@ -89,26 +97,26 @@ struct Scanner<'a> {
     cursor: Cursor<'a>,
     frames: [Frame<'a>; MAX_DEPTH],
     depth: usize,
-    values: usize,
+    /// How many more values there may be.
+    room: usize,
 }
 
 impl<'a> Scanner<'a> {
     fn new(input: &'a [u8]) -> Self {
-        Self { cursor: Cursor::new(input), frames: [Frame::List; MAX_DEPTH], depth: 0, values: 0 }
+        Self { cursor: Cursor::new(input), frames: [Frame::List; MAX_DEPTH], depth: 0, room: MAX_VALUES }
     }
 
-    /// Ends the innermost open container, or reads its next element or entry; there must be one open. Of an entry
-    /// it returns the key, and where the value begins.
+    /// Ends the innermost open container, which is at `top`, or reads its next element or entry. Of an entry it returns
+    /// the key, and where the value begins.
     #[inline(always)]
-    fn step(&mut self) -> Result<Option<(&'a [u8], Cursor<'a>)>, ScanError> {
-        let top = self.depth - 1;
+    fn step(&mut self, top: usize) -> Result<Option<(&'a [u8], Cursor<'a>)>, ScanError> {
         if self.cursor.peek()? == b'e' {
             self.cursor.advance();
             self.depth = top;
             return Ok(None);
         }
         let mut entry = None;
-        if let Frame::Dict { after } = &mut self.frames[top] {
+        if let Some(Frame::Dict { after }) = self.frames.get_mut(top) {
             let key = self.cursor.string()?;
             if after.is_some_and(|after| after >= key) {
                 return Err(ScanError::KeyOrder);
@@ -123,10 +131,7 @@ impl<'a> Scanner<'a> {
     /// Reads a string or an integer, or opens a container.
     #[inline(always)]
     fn value(&mut self) -> Result<(), ScanError> {
-        self.values += 1;
-        if self.values > MAX_VALUES {
-            return Err(ScanError::TooManyValues);
-        }
+        self.room = self.room.checked_sub(1).ok_or(ScanError::TooManyValues)?;
         match self.cursor.peek()? {
             b'i' => self.cursor.integer().map(drop),
             b'l' => self.open(Frame::List),
@@ -137,7 +142,8 @@ impl<'a> Scanner<'a> {
 
     fn open(&mut self, frame: Frame<'a>) -> Result<(), ScanError> {
         *self.frames.get_mut(self.depth).ok_or(ScanError::TooDeep)? = frame;
-        self.depth += 1;
+        // No more than there are frames.
+        self.depth = self.depth.saturating_add(1);
         self.cursor.advance();
         Ok(())
     }

@@ -35,6 +35,7 @@ impl Distance {
     /// How many leading bits the two ids share: 160 if they are equal.
     #[inline]
     #[must_use]
+    #[expect(clippy::arithmetic_side_effects, reason = "there are 160 bits, no more")]
     pub const fn shared_prefix_bits(&self) -> usize {
         let bits = match *self {
             Self { high: 0, middle: 0, low } => 128 + low.leading_zeros(),

@@ -47,6 +47,11 @@ impl Id {
     ///
     /// `bits` over 160 count as 160, which gives `self`.
     #[must_use]
+    #[expect(
+        clippy::arithmetic_side_effects,
+        clippy::indexing_slicing,
+        reason = "the number of bits was cut to what there is"
+    )]
     pub fn random_in_prefix(&self, bits: usize, rng: &mut impl Rng) -> Self {
         let mut id = Self::random(rng);
         let (whole, rest) = (bits.min(Self::BITS) / 8, bits.min(Self::BITS) % 8);
@@ -68,8 +73,7 @@ impl Id {
     #[must_use]
     pub fn from_key(key: &[u8]) -> Self {
         let mut bytes = [0; Self::LEN];
-        let kept = key.len().min(Self::LEN);
-        bytes[..kept].copy_from_slice(&key[..kept]);
+        bytes.iter_mut().zip(key).for_each(|(byte, given)| *byte = *given);
         Self(bytes)
     }
 
@@ -93,6 +97,7 @@ impl Id {
     /// If `index` is 160 or more.
     #[inline]
     #[must_use]
+    #[expect(clippy::indexing_slicing, reason = "the contract says so")]
     pub fn bit(&self, index: usize) -> bool {
         self.0[index / 8] & (0x80 >> (index % 8)) != 0
     }
@@ -102,6 +107,7 @@ impl Id {
     /// # Panics
     /// If `index` is 160 or more.
     #[must_use]
+    #[expect(clippy::indexing_slicing, reason = "the contract says so")]
     pub fn with_bit(mut self, index: usize, value: bool) -> Self {
         let mask = 0x80 >> (index % 8);
         if value {
@@ -183,7 +189,7 @@ impl FromStr for Id {
         let mut bytes = [0; Self::LEN];
         for (index, character) in text.chars().enumerate() {
             let digit = character.to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-            let digit = digit.ok_or(ParseIdError::Digit { character, position: index + 1 })?;
+            let digit = digit.ok_or(ParseIdError::Digit { character, position: index.saturating_add(1) })?;
             if let Some(byte) = bytes.get_mut(index / 2) {
                 *byte = (*byte << 4) | digit;
             }

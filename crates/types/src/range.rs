@@ -104,6 +104,7 @@ impl Number {
 }
 
 impl From<&Id> for Number {
+    #[expect(clippy::expect_used, reason = "an id always has 20 bytes")]
     fn from(id: &Id) -> Self {
         let (high, low) = id.as_bytes().split_at(4);
         Self {

@@ -52,7 +52,7 @@ impl Add<Duration> for Time {
 
 impl AddAssign<Duration> for Time {
     fn add_assign(&mut self, duration: Duration) {
-        *self = *self + duration;
+        self.0 = self.0.saturating_add(micros(duration));
     }
 }
 

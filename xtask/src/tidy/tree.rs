@@ -73,8 +73,9 @@ fn is_skipped(directory: &Path, path: &str) -> bool {
     SKIPPED.contains(&path) || directory.join("CACHEDIR.TAG").exists()
 }
 
-/// Not ours to judge: git's own files, and the recordings of the original.
-const SKIPPED: [&str; 3] = [".git", "tests/vectors/attack", "tests/vectors/golden"];
+/// Not ours to judge: git's own files, the recordings of the original, and what a fuzzer thought of.
+const SKIPPED: [&str; 5] =
+    [".git", "fuzz/artifacts", "fuzz/corpus", "tests/vectors/attack", "tests/vectors/golden"];
 
 #[cfg(test)]
 pub(super) mod tests {

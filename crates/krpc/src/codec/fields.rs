@@ -2,6 +2,15 @@
 //!
 //! Copies nothing and builds no tree: a container is the bytes behind its first one, read by iterating. What every
 //! field goes through is always inlined, or cursors and values travel through memory at twice the cost.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::unwrap_used
+    )
+)]
 
 use khashmir_types::Id;
 
@@ -145,7 +154,9 @@ fn leave(cursor: &mut Cursor<'_>) -> Option<()> {
             b'i' => drop(cursor.integer().ok()?),
             b'0'..=b'9' => drop(cursor.string().ok()?),
             end_or_beginning => {
-                depth = if end_or_beginning == b'e' { depth - 1 } else { depth + 1 };
+                let deeper =
+                    if end_or_beginning == b'e' { depth.checked_sub(1) } else { depth.checked_add(1) };
+                depth = deeper?;
                 cursor.advance();
             }
         }

@@ -37,6 +37,7 @@ pub struct MethodCounters {
     pub refused: u64,
 }
 
+#[expect(clippy::indexing_slicing, reason = "there is a place for each method and each reason")]
 impl Counters {
     /// What was counted for `method`.
     #[must_use]

@@ -62,6 +62,7 @@ impl Endpoint {
     /// # Panics
     /// If `config` does not pass [`EndpointConfig::validate`]: whoever takes it from outside asks that first.
     #[must_use]
+    #[expect(clippy::expect_used, reason = "a fault of the program, which no peer can cause")]
     pub fn new(own_id: Id, config: EndpointConfig) -> Self {
         config.validate().expect("the caller has validated the configuration");
         Self {

@@ -1,0 +1,3 @@
+//! The target `engine`, driven by libFuzzer.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|input: &[u8]| khashmir_fuzz::engine(input));

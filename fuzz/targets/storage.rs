@@ -1,0 +1,3 @@
+//! The target `storage`, driven by libFuzzer.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|input: &[u8]| khashmir_fuzz::storage(input));
