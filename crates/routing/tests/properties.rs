@@ -265,10 +265,14 @@ proptest! {
         target: [u8; 20],
         shared in 0..=160_usize,
         n in 0..40_usize,
+        alike in prop::sample::select(vec![0_usize, 1, 8, 19]),
     ) {
         let mut table = KTable::new(own_id(), TableConfig::default(), START);
-        for (id, port) in ids.iter().zip(1..) {
-            let contact = Contact::new(Id::new(*id), ([10, 0, 0, 1], port).into());
+        for (id, port) in ids.into_iter().zip(1..) {
+            // Chosen ids may differ in their last bytes only.
+            let mut id = id;
+            id[..alike].fill(0x55);
+            let contact = Contact::new(Id::new(id), ([10, 0, 0, 1], port).into());
             table.insert(contact, Standing::Proven, START);
         }
         let near = (0..shared).fold(Id::new(target), |id, bit| id.with_bit(bit, own_id().bit(bit)));

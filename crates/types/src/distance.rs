@@ -37,6 +37,13 @@ impl Distance {
         bits as usize
     }
 
+    /// The first 64 bits: enough to tell all but chosen ids apart, and quick to compare.
+    #[inline]
+    #[must_use]
+    pub const fn leading(&self) -> u64 {
+        self.high
+    }
+
     /// The bytes, most significant first.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; Id::LEN] {

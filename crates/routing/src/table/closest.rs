@@ -20,25 +20,22 @@ impl KTable {
     /// Exact, unlike the original's search among neighbouring buckets.
     #[must_use]
     pub fn closest(&self, target: &Id, n: usize, among: Among) -> Vec<Contact> {
-        let is_wanted = |node: &&KNode| among == Among::All || node.is_proven();
         let mut closest = Vec::with_capacity(n.min(self.len()));
-        let mut candidates = Vec::with_capacity(self.config.k);
+        self.closest_into(target, n, among, &mut closest);
+        closest
+    }
+
+    /// As [`closest`](Self::closest), in place of what `closest` holds. Allocates only if that has no room.
+    pub fn closest_into(&self, target: &Id, n: usize, among: Among, closest: &mut Vec<Contact>) {
+        closest.clear();
         for index in self.indices_by_distance(*target) {
+            // All that are there already are closer than any of this bucket.
             let missing = n - closest.len();
             if missing == 0 {
-                break;
+                return;
             }
-            let nodes = self.buckets[index].nodes().iter().filter(is_wanted);
-            candidates.clear();
-            candidates.extend(nodes.map(|node| (node.id().distance(target), node)));
-            if candidates.len() > missing {
-                candidates.select_nth_unstable_by_key(missing, |(distance, _)| *distance);
-                candidates.truncate(missing);
-            }
-            candidates.sort_unstable_by_key(|(distance, _)| *distance);
-            closest.extend(candidates.iter().map(|(_, node)| node.contact()));
+            add_nearest(self.buckets[index].nodes(), target, missing, among, closest);
         }
-        closest
     }
 
     /// The indices of the buckets in the order of their distance from `target`: every id of an earlier bucket is
@@ -55,5 +52,51 @@ impl KTable {
         let after = (own + 1..last).rev().filter(move |j| !goes_first(j));
         let shallower = (0..own).rev();
         std::iter::once(own).chain(before).chain(innermost).chain(after).chain(shallower)
+    }
+}
+
+/// Nodes that one walk along a bucket looks for at most: twice the k of Kademlia, which is what is usually asked for.
+const WALK: usize = 16;
+
+/// A node of a bucket: the beginning of its distance from the target, which tells nearly all apart, and its index.
+type Candidate = (u64, usize);
+
+/// Adds the `n` of `nodes` that are nearest to `target`, the nearest first. Buckets are so short, and `n` so much shorter,
+/// that keeping the nearest in order while walking along is quicker than any sorting.
+fn add_nearest(nodes: &[KNode], target: &Id, mut n: usize, among: Among, closest: &mut Vec<Contact>) {
+    let distance = |index: usize| nodes[index].id().distance(target);
+    let is_nearer = |a: Candidate, b: Candidate| a.0 < b.0 || a.0 == b.0 && distance(a.1) < distance(b.1);
+    let mut farthest_before: Option<Candidate> = None;
+    loop {
+        let mut nearest = [(u64::MAX, 0); WALK];
+        // Nobody farther away is among them. Most are, so this is asked first.
+        let mut limit = u64::MAX;
+        let (room, mut len) = (n.min(WALK), 0);
+        for (index, node) in nodes.iter().enumerate() {
+            let candidate = (node.id().distance(target).leading(), index);
+            if candidate.0 > limit
+                || among == Among::Proven && !node.is_proven()
+                || farthest_before.is_some_and(|before| !is_nearer(before, candidate))
+                || len == room && !is_nearer(candidate, nearest[len - 1])
+            {
+                continue;
+            }
+            len = room.min(len + 1);
+            let mut place = len - 1;
+            while place > 0 && is_nearer(candidate, nearest[place - 1]) {
+                nearest[place] = nearest[place - 1];
+                place -= 1;
+            }
+            nearest[place] = candidate;
+            if len == room {
+                limit = nearest[len - 1].0;
+            }
+        }
+        closest.extend(nearest[..len].iter().map(|(_, index)| nodes[*index].contact()));
+        n -= len;
+        if n == 0 || len < room {
+            return;
+        }
+        farthest_before = Some(nearest[len - 1]);
     }
 }
