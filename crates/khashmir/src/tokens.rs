@@ -1,4 +1,4 @@
-//! Write tokens: proof that a peer receives at the address it stores from. Knows no wire and no clock.
+//! Write tokens: proof that a peer receives at the address it stores from. Knows no messages and no clock.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use sha1::Sha1;
 const SECRETS: usize = 3;
 
 /// Bytes in a token: those of the original, which are those of a SHA-1.
-pub(crate) const TOKEN_LEN: usize = 20;
+const TOKEN_LEN: usize = khashmir_krpc::Token::LEN;
 
 /// Issues and checks tokens.
 ///

@@ -56,7 +56,7 @@ mod udp;
 
 pub use codec::{
     DecodeError, MAX_DATAGRAM, MAX_INCOMING, MAX_STORABLE, MalformedReply, Message, ReplyBody, ReplyTooLong,
-    decode, encode_error, encode_query, encode_query_with, encode_reply, encode_reply_with, max_storable,
+    decode, encode_error, encode_query, encode_query_with, encode_reply, encode_reply_with, max_storable, write_reply,
 };
 pub use endpoint::{
     CallId, CallRefused, Callee, ConfigError, Counters, DropReason, Endpoint, EndpointConfig, Event, Failure,

@@ -126,33 +126,69 @@ impl Reply {
 ///
 /// Only the node that made it can judge it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Token(Bytes);
+pub struct Token(Repr);
+
+/// Tokens of the original's length, and shorter ones, need no memory elsewhere. A token has one of both forms only.
+#[derive(Clone, PartialEq, Eq)]
+enum Repr {
+    Short { len: u8, bytes: [u8; Token::LEN] },
+    Long(Bytes),
+}
 
 impl Token {
+    /// Bytes in the tokens of the original, and in ours.
+    pub const LEN: usize = 20;
     /// Bytes in the longest token taken from a reply; whoever gives a longer one gave none.
     pub const MAX_LEN: usize = 64;
 
     /// The token with these bytes.
     pub fn new(token: impl Into<Bytes>) -> Self {
-        Self(token.into())
+        let token = token.into();
+        Self::short(&token).unwrap_or(Self(Repr::Long(token)))
+    }
+
+    /// The token with these bytes, which are copied.
+    #[must_use]
+    pub fn from_slice(token: &[u8]) -> Self {
+        Self::short(token).unwrap_or_else(|| Self(Repr::Long(Bytes::copy_from_slice(token))))
     }
 
     /// The bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Repr::Short { len, bytes } => &bytes[..usize::from(*len)],
+            Repr::Long(bytes) => bytes,
+        }
+    }
+
+    fn short(token: &[u8]) -> Option<Self> {
+        let mut bytes = [0; Self::LEN];
+        bytes.get_mut(..token.len())?.copy_from_slice(token);
+        Some(Self(Repr::Short { len: u8::try_from(token.len()).ok()?, bytes }))
+    }
+}
+
+impl From<[u8; Token::LEN]> for Token {
+    fn from(bytes: [u8; Self::LEN]) -> Self {
+        Self(Repr::Short { len: Self::LEN as u8, bytes })
     }
 }
 
 impl From<Token> for Bytes {
     fn from(token: Token) -> Self {
-        token.0
+        match token.0 {
+            Repr::Short { .. } => Self::copy_from_slice(token.as_bytes()),
+            Repr::Long(bytes) => bytes,
+        }
     }
 }
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Token({:x})", self.0)
+        f.write_str("Token(")?;
+        self.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        f.write_str(")")
     }
 }
 
@@ -248,6 +284,18 @@ impl From<ErrorCode> for Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_is_what_its_bytes_are() {
+        for len in [0, 1, 19, 20, 21, 64, 1000] {
+            let bytes = vec![b't'; len];
+            let token = Token::from_slice(&bytes);
+            assert_eq!((token.as_bytes(), &Token::new(bytes.clone())), (&bytes[..], &token));
+            assert_eq!(Bytes::from(token), bytes);
+        }
+        assert_ne!(Token::from_slice(b""), Token::from_slice(b"\0"));
+        assert_eq!(format!("{:?}", Token::from([0xab; 20])), format!("Token({})", "ab".repeat(20)));
+    }
 
     #[test]
     fn a_refusal_repeats_at_most_64_bytes_of_a_name() {

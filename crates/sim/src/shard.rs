@@ -234,6 +234,8 @@ impl Shard {
                 out.plan(Due { at, to: id, from: id, sequence, what: What::Committed { life, committed } });
             }
         }
+        // There may be a million of them.
+        host.engine_mut().map(Engine::release_memory);
         out.arm(host, id, now);
     }
 }

@@ -60,6 +60,16 @@ impl Storage for MemoryStorage {
         self.slots.sample(key, limit, rng)
     }
 
+    fn sample_into(
+        &self,
+        key: &Id,
+        limit: usize,
+        rng: &mut dyn Rng,
+        values: &mut Vec<Bytes>,
+    ) -> Result<(), StorageError> {
+        self.slots.sample_into(key, limit, rng, values)
+    }
+
     fn expire(&mut self, before: Time, limit: usize) -> Result<Swept, StorageError> {
         self.slots.expire(before, limit)
     }

@@ -80,13 +80,26 @@ impl<R: Rows> Slots<R> {
         limit: usize,
         rng: &mut dyn Rng,
     ) -> Result<Vec<Bytes>, StorageError> {
+        let mut values = Vec::new();
+        self.sample_into(key, limit, rng, &mut values)?;
+        Ok(values)
+    }
+
+    pub(crate) fn sample_into(
+        &self,
+        key: &Id,
+        limit: usize,
+        rng: &mut dyn Rng,
+        values: &mut Vec<Bytes>,
+    ) -> Result<(), StorageError> {
         // More values than addresses cannot be stored.
         let count = usize::try_from(self.count(key)?).unwrap_or(usize::MAX);
         if limit >= count {
-            return (0..count as u64).map(|slot| self.value(key, slot)).collect();
+            return (0..count as u64)
+                .try_for_each(|slot| self.value(key, slot).map(|value| values.push(value)));
         }
-        let slots = rand::seq::index::sample(rng, count, limit);
-        slots.into_iter().map(|slot| self.value(key, slot as u64)).collect()
+        let mut slots = rand::seq::index::sample(rng, count, limit).into_iter();
+        slots.try_for_each(|slot| self.value(key, slot as u64).map(|value| values.push(value)))
     }
 
     pub(crate) fn expire(&mut self, before: Time, limit: usize) -> Result<Swept, StorageError> {

@@ -50,6 +50,21 @@ pub trait Storage: Send {
     /// What a read of the backend gives.
     fn sample(&self, key: &Id, limit: usize, rng: &mut dyn Rng) -> Result<Vec<Bytes>, StorageError>;
 
+    /// As [`Storage::sample`], at the end of `values`. Backends that can do so without allocating do.
+    ///
+    /// # Errors
+    /// What a read of the backend gives. Some values may have been added then.
+    fn sample_into(
+        &self,
+        key: &Id,
+        limit: usize,
+        rng: &mut dyn Rng,
+        values: &mut Vec<Bytes>,
+    ) -> Result<(), StorageError> {
+        values.append(&mut self.sample(key, limit, rng)?);
+        Ok(())
+    }
+
     /// Removes at most `limit` of the values last refreshed strictly before `before`, the oldest first.
     ///
     /// It stops early, with `more` set, where too much is staged.

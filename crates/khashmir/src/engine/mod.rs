@@ -8,6 +8,7 @@ mod parked;
 mod patience;
 mod quota;
 mod reunion;
+mod scratch;
 mod serve;
 mod stages;
 mod statistics;
@@ -34,6 +35,7 @@ use parked::Parked;
 use patience::Patience;
 use quota::Quota;
 use reunion::Reunion;
+use scratch::Scratch;
 use statistics::Activity;
 pub use statistics::{Delays, MethodStatistics, Statistics};
 use upkeep::Schedule;
@@ -70,6 +72,7 @@ pub struct Engine<S> {
     activity: Activity,
     patience: Patience,
     reunion: Reunion,
+    scratch: Scratch,
     /// Drained by the caller after every input, and so as short as what one input brings about.
     events: VecDeque<Event>,
     stopping: bool,
@@ -195,6 +198,7 @@ impl<S: Storage> Engine<S> {
             activity: Activity::new(now),
             patience: Patience::default(),
             reunion: Reunion::default(),
+            scratch: Scratch::default(),
             events: VecDeque::new(),
             stopping: false,
             rng,
@@ -273,6 +277,14 @@ impl<S: Storage> Engine<S> {
             .into_iter()
             .flatten()
             .fold(Time::FAR_FUTURE, Time::min)
+    }
+
+    /// Gives back what memory is only kept to be used again for the next datagrams. To be called by whoever has many engines
+    /// when nothing is left to drain and nothing is expected soon. Changes nothing else.
+    pub fn release_memory(&mut self) {
+        self.endpoint.release_memory();
+        self.scratch = Scratch::default();
+        self.events.shrink_to_fit();
     }
 
     /// Our own id.

@@ -37,7 +37,10 @@ impl<S: Storage> Engine<S> {
             return self.endpoint.reply_error(reply_to, ErrorCode::UnknownMethod);
         }
         match self.answer(from, query, reply_to, now) {
-            Ok(Some(reply)) => self.endpoint.reply(reply_to, &reply),
+            Ok(Some(reply)) => {
+                self.endpoint.reply(reply_to, &reply);
+                self.scratch.take_back(reply);
+            }
             Ok(None) => {}
             Err(code) => self.endpoint.reply_error(reply_to, code),
         }
@@ -59,7 +62,7 @@ impl<S: Storage> Engine<S> {
             Query::Ping => Reply::Ping,
             Query::Join => Reply::Join { addr: seen_as(from) },
             Query::FindNode { target } => {
-                let token = Token::new(Bytes::copy_from_slice(&self.tokens.issue(from.ip())));
+                let token = Token::from(self.tokens.issue(from.ip()));
                 Reply::FindNode { nodes: self.closest(&target), token: Some(token) }
             }
             Query::FindValue { key } => {
@@ -76,16 +79,16 @@ impl<S: Storage> Engine<S> {
     }
 
     /// Only nodes that have answered us are named to others.
-    fn closest(&self, target: &Id) -> Vec<Contact> {
-        self.table.closest(target, self.settings.table.k, Among::Proven)
+    fn closest(&mut self, target: &Id) -> Vec<Contact> {
+        let mut nodes = self.scratch.nodes();
+        self.table.closest_into(target, self.settings.table.k, Among::Proven, &mut nodes);
+        nodes
     }
 
     /// All values of `key`, for an asker that takes them at once, if they are few: it need not ask again.
     fn values_along(&mut self, key: &Id, num: u64, reply_to: &ReplyTo) -> Result<Vec<Bytes>, ErrorCode> {
         match usize::try_from(num) {
-            Ok(num @ 1..=MAX_VALUES_ALONG) if reply_to.level().takes_values() => {
-                self.storage.sample(key, num, &mut self.rng).map_err(server_error)
-            }
+            Ok(num @ 1..=MAX_VALUES_ALONG) if reply_to.level().takes_values() => self.sample(key, num),
             _ => Ok(Vec::new()),
         }
     }
@@ -97,15 +100,13 @@ impl<S: Storage> Engine<S> {
             Ok(num) => num.min(MAX_VALUES_IN_REPLY),
         };
         let fits = |value: &Bytes| reply_to.fits(std::slice::from_ref(value));
-        let mut values =
-            self.storage.sample(key, limit.min(FIRST_SAMPLE), &mut self.rng).map_err(server_error)?;
+        let mut values = self.sample(key, limit.min(FIRST_SAMPLE))?;
         if limit > FIRST_SAMPLE && values.len() == FIRST_SAMPLE && reply_to.fits(&values) {
-            values = self.storage.sample(key, limit, &mut self.rng).map_err(server_error)?;
+            values = self.sample(key, limit)?;
         }
         if limit < MAX_VALUES_IN_REPLY && !values.iter().all(fits) {
             // Only a store that others have filled, or a long transaction id, brings us here.
-            let mut more =
-                self.storage.sample(key, MAX_VALUES_IN_REPLY, &mut self.rng).map_err(server_error)?;
+            let mut more = self.sample(key, MAX_VALUES_IN_REPLY)?;
             more.retain(fits);
             more.truncate(limit);
             if !more.is_empty() {
@@ -116,6 +117,12 @@ impl<S: Storage> Engine<S> {
             // Chance decides which are sent, or the others would be hidden for good.
             values.shuffle(&mut self.rng);
         }
+        Ok(values)
+    }
+
+    fn sample(&mut self, key: &Id, limit: usize) -> Result<Vec<Bytes>, ErrorCode> {
+        let mut values = self.scratch.values();
+        self.storage.sample_into(key, limit, &mut self.rng, &mut values).map_err(server_error)?;
         Ok(values)
     }
 

@@ -1,8 +1,9 @@
 //! Messages to datagrams: byte for byte what the original sends, but for what goes only to nodes that know more.
 //!
-//! Each message is written twice: to a sink that only counts, and then into a buffer of just that size.
+//! A message of its own is written twice: to a sink that only counts, and then into a buffer of just that size. Into a
+//! buffer that is used again it is written once.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use khashmir_types::{Contact, Id};
 use serde::Serialize;
 use serde_bytes::Bytes as AsString;
@@ -93,18 +94,43 @@ pub fn encode_reply_with(
     reply: &Reply,
     level: Level,
 ) -> Result<Bytes, ReplyTooLong> {
+    let length = ReplyMessage::new(transaction, sender, reply, level).length();
+    let mut buffer = BytesMut::with_capacity(length.min(MAX_DATAGRAM));
+    write_reply(&mut buffer, transaction, sender, reply, level)?;
+    Ok(buffer.freeze())
+}
+
+/// As [`encode_reply_with`], at the end of `buffer`, which is as before if the reply fits no datagram. Allocates only if
+/// `buffer` has no room.
+///
+/// # Errors
+/// As [`encode_reply`].
+pub fn write_reply(
+    buffer: &mut BytesMut,
+    transaction: &TransactionId,
+    sender: &Id,
+    reply: &Reply,
+    level: Level,
+) -> Result<(), ReplyTooLong> {
     if let Reply::GetValue { values } = reply
         && !values.is_empty()
         && fitting(transaction, values).next().is_none()
     {
         return Err(ReplyTooLong);
     }
-    let mut message = ReplyMessage { transaction, sender, reply, has_extras: level.takes_values() };
-    if message.has_extras && message.length() > MAX_DATAGRAM {
+    let start = buffer.len();
+    let mut message = ReplyMessage::new(transaction, sender, reply, level);
+    message.write(buffer);
+    if message.has_extras && buffer.len() - start > MAX_DATAGRAM {
         message.has_extras = false;
+        buffer.truncate(start);
+        message.write(buffer);
     }
-    let datagram = message.to_bytes();
-    if datagram.len() <= MAX_DATAGRAM { Ok(datagram) } else { Err(ReplyTooLong) }
+    if buffer.len() - start > MAX_DATAGRAM {
+        buffer.truncate(start);
+        return Err(ReplyTooLong);
+    }
+    Ok(())
 }
 
 /// The datagram that answers with an error. It always fits, since transaction ids and texts are short.
@@ -134,10 +160,10 @@ trait Written {
 
     fn to_bytes(&self) -> Bytes {
         let length = self.length();
-        let mut buffer = Vec::with_capacity(length);
+        let mut buffer = BytesMut::with_capacity(length);
         self.write(&mut buffer);
         debug_assert_eq!(buffer.len(), length, "counted otherwise than written");
-        buffer.into()
+        buffer.freeze()
     }
 }
 
@@ -210,7 +236,11 @@ impl Written for ReplyMessage<'_> {
     }
 }
 
-impl ReplyMessage<'_> {
+impl<'a> ReplyMessage<'a> {
+    const fn new(transaction: &'a TransactionId, sender: &'a Id, reply: &'a Reply, level: Level) -> Self {
+        Self { transaction, sender, reply, has_extras: level.takes_values() }
+    }
+
     /// The results behind `id`, in the order of their names.
     fn write_results(&self, to: &mut impl Sink) {
         match self.reply {

@@ -15,7 +15,7 @@ use khashmir_types::Id;
 pub(crate) use encode::fits;
 pub use encode::{
     MAX_STORABLE, ReplyTooLong, encode_error, encode_query, encode_query_with, encode_reply,
-    encode_reply_with, max_storable,
+    encode_reply_with, max_storable, write_reply,
 };
 pub use reply::{MalformedReply, ReplyBody};
 

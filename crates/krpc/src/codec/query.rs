@@ -33,8 +33,8 @@ fn read_arguments(method: Method, arguments: Fields<'_>) -> Option<(Id, Query)> 
         Method::StoreValue => {
             let [sender, key, token, value] = arguments.exactly(["id", "key", "token", "value"])?;
             let value = value.string().filter(|value| is_acceptable(value))?;
-            let (token, value) = (Bytes::copy_from_slice(token.string()?), Bytes::copy_from_slice(value));
-            (sender, Query::StoreValue { key: key.id()?, value, token: Token::new(token) })
+            let (token, value) = (Token::from_slice(token.string()?), Bytes::copy_from_slice(value));
+            (sender, Query::StoreValue { key: key.id()?, value, token })
         }
     };
     Some((sender.id().filter(|id| !id.is_null())?, query))

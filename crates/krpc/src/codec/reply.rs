@@ -100,7 +100,7 @@ impl<'a> Results<'a> {
 
     fn token(&self) -> Option<Token> {
         let token = self.token.filter(|token| (1..=Token::MAX_LEN).contains(&token.len()))?;
-        Some(Token::new(Bytes::copy_from_slice(token)))
+        Some(Token::from_slice(token))
     }
 
     fn values(&self) -> Vec<Bytes> {

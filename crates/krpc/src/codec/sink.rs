@@ -2,6 +2,8 @@
 //!
 //! Knows how scalars are written; must not know messages. Whoever writes a dictionary gives its keys in order.
 
+use bytes::{BufMut, BytesMut};
+
 /// Takes bencode piece by piece.
 pub(super) trait Sink {
     /// Takes bytes as they are: frames, or strings whose length was written before.
@@ -31,21 +33,21 @@ impl Sink for Length {
     }
 }
 
-impl Sink for Vec<u8> {
+impl Sink for BytesMut {
     fn put(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
     }
 
     fn string(&mut self, string: &[u8]) {
-        push_number(self, string.len() as u64);
-        self.push(b':');
+        put_number(self, string.len() as u64);
+        self.put_u8(b':');
         self.extend_from_slice(string);
     }
 
     fn count(&mut self, count: u64) {
-        self.push(b'i');
-        push_number(self, largest(count));
-        self.push(b'e');
+        self.put_u8(b'i');
+        put_number(self, largest(count));
+        self.put_u8(b'e');
     }
 }
 
@@ -61,7 +63,7 @@ const fn digits(number: u64) -> usize {
     }
 }
 
-fn push_number(buffer: &mut Vec<u8>, mut number: u64) {
+fn put_number(buffer: &mut BytesMut, mut number: u64) {
     let mut text = [b'0'; MAX_DIGITS];
     let mut start = MAX_DIGITS;
     loop {

@@ -280,6 +280,21 @@ fn values_go_out_with_find_value_all_or_none_and_only_to_those_who_take_them() {
 }
 
 #[test]
+fn a_reply_at_the_end_of_a_buffer_is_the_same() {
+    let node = Contact::new(SENDER, "192.0.2.1:9977".parse().unwrap());
+    let mut buffer = bytes::BytesMut::from("before");
+    for len in [10, 1000, MAX_VALUE, MAX_VALUE + 1] {
+        let values = vec![vec![b'v'; len].into()];
+        for said in [find_value(vec![node; 8], values.clone()), Reply::GetValue { values }] {
+            let written = write_reply(&mut buffer, &t(), &SENDER, &said, Level::OURS);
+            let expected = encode_reply_with(&t(), &SENDER, &said, Level::OURS);
+            assert_eq!(written.map(|()| buffer.split_off(6).freeze()), expected);
+            assert_eq!(buffer, "before");
+        }
+    }
+}
+
+#[test]
 fn wrong_arguments_are_refused() {
     let id = "2:id20:iiiiiiiiiiiiiiiiiiii";
     let key = "3:key20:kkkkkkkkkkkkkkkkkkkk";

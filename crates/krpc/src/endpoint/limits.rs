@@ -66,12 +66,21 @@ impl Answers {
         }
         if now.since(self.since) >= Duration::from_secs(1) || self.counts.len() >= Self::MAX_ADDRESSES {
             self.since = now;
-            self.counts = HashMap::new();
+            self.forget_all();
         }
         let count = self.counts.entry(ip).or_insert(0);
         let admitted = *count < self.limit;
         *count += u32::from(admitted);
         admitted
+    }
+
+    /// Keeps the memory if the coming second may need it: unless the last one needed far less.
+    fn forget_all(&mut self) {
+        if self.counts.len() < self.counts.capacity() / 8 {
+            self.counts = HashMap::new();
+        } else {
+            self.counts.clear();
+        }
     }
 }
 
@@ -110,6 +119,18 @@ mod tests {
         assert_eq!((0..20).filter(|_| answers.admits(ip(1), start)).count(), 5);
         assert!(answers.admits(ip(2), start));
         assert!(answers.admits(ip(1), start + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_second_like_the_one_before_needs_no_new_memory_and_a_quiet_one_gives_it_back() {
+        let mut answers = answers(5);
+        let mut second = |second, addresses| {
+            assert!((0..addresses).all(|number| answers.admits(ip(number), Time::from_secs(second))));
+            answers.counts.capacity()
+        };
+        let busy = second(100, 1000);
+        assert_eq!((second(101, 900), second(102, 1)), (busy, busy));
+        assert!(second(103, 1) < 10);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Knows addresses, transactions and time; must not know what a query is for, or which node is worth asking.
 
+mod arena;
 mod calls;
 mod config;
 mod counters;
@@ -20,11 +21,10 @@ pub use config::{ConfigError, EndpointConfig};
 pub use counters::{Counters, DropReason, MethodCounters};
 pub use event::{CallId, CallRefused, Callee, Event, Failure, Repeat, ReplyTo, Transmit};
 
-use crate::codec::{
-    MAX_DATAGRAM, Message, ReplyBody, decode, encode_error, encode_query_with, encode_reply_with,
-};
+use crate::codec::{MAX_DATAGRAM, Message, ReplyBody, decode, encode_error, encode_query_with};
 use crate::message::{ErrorCode, Query, Refusal, Reply};
 use crate::{Level, Method, TransactionId};
+use arena::Arena;
 use calls::{Call, Calls, Flight};
 use limits::{Answers, Pace};
 
@@ -39,7 +39,8 @@ use limits::{Answers, Pace};
 /// inputs give equal outputs.
 ///
 /// The queues of transmits and events have no limit of their own. They stay short if the rule is kept: a
-/// datagram adds at most one answer and one event, and calls are limited by [`EndpointConfig`].
+/// datagram adds at most one answer and one event, and calls are limited by [`EndpointConfig`]. Their memory, and that of
+/// replies, is used again until [`release_memory`](Self::release_memory).
 #[derive(Debug)]
 pub struct Endpoint {
     own_id: Id,
@@ -48,6 +49,7 @@ pub struct Endpoint {
     next_call: u64,
     pace: Pace,
     answers: Answers,
+    replies: Arena,
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
     counters: Counters,
@@ -69,6 +71,7 @@ impl Endpoint {
             config,
             calls: Calls::default(),
             next_call: 0,
+            replies: Arena::default(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
             counters: Counters::default(),
@@ -175,7 +178,8 @@ impl Endpoint {
         if self.stopped {
             return;
         }
-        match encode_reply_with(&to.transaction, &self.own_id, reply, to.level) {
+        let is_drained = self.transmits.is_empty();
+        match self.replies.encode(&to.transaction, &self.own_id, reply, to.level, is_drained) {
             Ok(payload) => self.transmit(to.addr, payload),
             Err(_) => self.reply_error(to, ErrorCode::ReplyTooLong),
         }
@@ -197,16 +201,24 @@ impl Endpoint {
         }
     }
 
+    /// Gives back what memory is only kept to be used again. To be called when nothing is left to drain and nothing is
+    /// expected soon; it costs the next datagrams a few allocations, and changes nothing else.
+    pub fn release_memory(&mut self) {
+        self.replies = Arena::default();
+        self.transmits.shrink_to_fit();
+        self.events.shrink_to_fit();
+    }
+
     /// The next datagram to send, if there is one.
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        pop_or_release(&mut self.transmits)
+        self.transmits.pop_front()
     }
 
     /// The next event, if there is one. Events come in the order in which they happened.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
-        pop_or_release(&mut self.events)
+        self.events.pop_front()
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) should be called next, if nothing else happens; `None` for
@@ -374,15 +386,6 @@ impl Endpoint {
         trace!(%from, reason = reason.name(), "dropped");
         self.counters.count_drop(reason);
     }
-}
-
-/// The next element; an empty queue gives its memory back, since most endpoints of a simulation are idle.
-fn pop_or_release<T>(queue: &mut VecDeque<T>) -> Option<T> {
-    let next = queue.pop_front();
-    if next.is_none() {
-        *queue = VecDeque::new();
-    }
-    next
 }
 
 #[cfg(test)]

@@ -249,6 +249,7 @@ fn an_endpoint_at_rest_owns_no_queues() {
     let (mut endpoint, _, query) = pinging();
     endpoint.handle_datagram(peer().addr, &answer(&query, PEER, &Reply::Ping), START);
     assert_eq!((events(&mut endpoint).len(), transmits(&mut endpoint).len()), (1, 0));
+    endpoint.release_memory();
     assert_eq!((endpoint.events.capacity(), endpoint.transmits.capacity()), (0, 0));
 }
 
