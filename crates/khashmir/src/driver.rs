@@ -1,28 +1,31 @@
 //! The driver: the one task that owns an engine, and carries its inputs and outputs. Decides nothing itself.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use khashmir_krpc::{Datagram, Transmit, Transport};
+use khashmir_krpc::{Batch, SendFailure, Transmit, Transport};
 use khashmir_storage::{Commit, Committed, Storage};
 use khashmir_types::Time;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use crate::Refused;
 use crate::clock::Clock;
 use crate::command::{Bootstrap, Command, Getter};
-use crate::engine::{Engine, Event, OperationId};
+use crate::engine::{Engine, Event, OperationId, Statistics};
 use crate::outcome::{GetOutcome, Outcome, Request};
 
 /// How long a shutdown waits for the last commit. A disk that needs longer is broken; nothing that was
 /// acknowledged depends on it.
 const MAX_SHUTDOWN: Duration = Duration::from_secs(10);
 
-/// How often to look whether the caller of a get has gone away, and how long to sleep if nothing is due.
+/// How often to look whether the caller of a get has gone away and whether buffers are still used, and how long to sleep
+/// if nothing is due.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Carries one engine.
@@ -30,6 +33,12 @@ pub(crate) struct Driver<S> {
     engine: Engine<S>,
     transport: Arc<dyn Transport>,
     clock: Clock,
+    /// When the driver last woke up: the present moment of all it does until it sleeps again.
+    now: Time,
+    /// Rings at the latest when something is due. Moved only if that is earlier: ringing for nothing now and then costs
+    /// less than being set for every batch.
+    alarm: Pin<Box<Sleep>>,
+    buffers: Buffers,
     commands: mpsc::Receiver<Command>,
     /// Who waits for which operation. An entry for each operation that was started from outside.
     callers: BTreeMap<OperationId, Caller>,
@@ -38,8 +47,20 @@ pub(crate) struct Driver<S> {
     /// Bootstrap hosts by name, to be resolved anew whenever we find ourselves alone.
     bootstrap: Vec<Bootstrap>,
     resolving: Option<JoinHandle<Vec<Bootstrap>>>,
-    /// When to look again for gets whose callers have gone away.
+    /// When to look again for gets whose callers have gone away, and for buffers that nobody uses.
     next_look: Time,
+}
+
+/// What is used again for every batch, and given back by a node that is idle: there may be a thousand in a process.
+#[derive(Default)]
+struct Buffers {
+    incoming: Batch,
+    outgoing: Vec<Transmit>,
+    failures: Vec<SendFailure>,
+    /// Was anything received since the last look?
+    is_used: bool,
+    /// Is there anything to give back?
+    is_held: bool,
 }
 
 enum Caller {
@@ -66,7 +87,10 @@ impl<S: Storage + 'static> Driver<S> {
         Self {
             engine,
             transport,
+            now: clock.now(),
+            alarm: Box::pin(sleep_until(clock.in_a_while(TICK))),
             clock,
+            buffers: Buffers::default(),
             commands,
             callers: BTreeMap::new(),
             commit: None,
@@ -78,93 +102,131 @@ impl<S: Storage + 'static> Driver<S> {
 
     /// Runs until a shutdown is asked for, or every handle is gone.
     pub(crate) async fn run(mut self) {
-        let mut batch = Vec::new();
         loop {
             self.flush().await;
-            match self.wait(&mut batch).await {
-                Wake::Received(received) => self.on_received(received, &mut batch).await,
+            let wake = self.wait().await;
+            self.now = self.clock.now();
+            match wake {
+                Wake::Received(received) => self.on_received(received).await,
                 Wake::Command(None | Some(Command::Shutdown)) => break,
                 Wake::Command(Some(command)) => self.on_command(command),
                 Wake::Committed(committed) => self.on_committed(committed),
                 Wake::Resolved(resolved) => self.on_resolved(resolved),
-                Wake::Timeout => self.engine.handle_timeout(self.clock.now()),
+                Wake::Timeout => self.engine.handle_timeout(self.now),
             }
-            self.cancel_dropped();
+            self.look_around();
         }
         self.shut_down().await;
     }
 
     /// Waits for the next thing to happen.
-    async fn wait(&mut self, batch: &mut Vec<Datagram>) -> Wake {
-        let due = self.clock.instant(self.engine.poll_timeout());
-        let tick = self.clock.in_a_while(TICK);
-        let due = due.map_or(tick, |due| if self.callers.is_empty() { due } else { due.min(tick) });
+    async fn wait(&mut self) -> Wake {
+        self.set_alarm();
+        let (transport, incoming) = (&self.transport, &mut self.buffers.incoming);
+        // One of those that are ready is taken by chance, so that none starves.
         tokio::select! {
-            received = self.transport.receive(batch) => Wake::Received(received),
+            received = poll_fn(|cx| transport.poll_receive(cx, incoming)) => Wake::Received(received),
             command = self.commands.recv() => Wake::Command(command),
             committed = finished(&mut self.commit) => Wake::Committed(committed),
             resolved = finished(&mut self.resolving) => Wake::Resolved(resolved),
-            () = sleep_until(due) => Wake::Timeout,
+            () = self.alarm.as_mut() => Wake::Timeout,
+        }
+    }
+
+    fn set_alarm(&mut self) {
+        let mut due = self.engine.poll_timeout();
+        if !self.callers.is_empty() || self.buffers.is_held {
+            due = due.min(self.next_look);
+        }
+        let due = self.clock.instant(due).unwrap_or_else(|| self.clock.in_a_while(TICK));
+        if self.alarm.is_elapsed() || due < self.alarm.deadline() {
+            self.alarm.as_mut().reset(due);
         }
     }
 
     /// Carries out everything the engine wants: sends, tells, commits. Each may bring about more.
     async fn flush(&mut self) {
         loop {
-            let transmits: Vec<Transmit> = std::iter::from_fn(|| self.engine.poll_transmit()).collect();
-            let events: Vec<Event> = std::iter::from_fn(|| self.engine.poll_event()).collect();
-            if transmits.is_empty() && events.is_empty() {
-                return self.begin_commit();
-            }
-            for failure in self.transport.send(&transmits).await {
-                tracing::debug!(to = %failure.to, error = %failure.error, "not sent");
-                self.engine.handle_send_error(failure.to, self.clock.now());
-            }
-            for event in events {
+            let mut is_done = !self.send().await;
+            while let Some(event) = self.engine.poll_event() {
                 self.on_event(event);
+                is_done = false;
+            }
+            if is_done {
+                return self.begin_commit();
             }
         }
     }
 
+    /// Sends all that the engine wants sent; returns whether there was anything.
+    async fn send(&mut self) -> bool {
+        let Buffers { outgoing, failures, .. } = &mut self.buffers;
+        outgoing.extend(std::iter::from_fn(|| self.engine.poll_transmit()));
+        if outgoing.is_empty() {
+            return false;
+        }
+        let done = self.transport.try_send(outgoing, failures);
+        if done < outgoing.len() {
+            failures.append(&mut self.transport.send(&outgoing[done..]).await);
+        }
+        outgoing.clear();
+        for failure in failures.drain(..) {
+            tracing::debug!(to = %failure.to, error = %failure.error, "not sent");
+            self.engine.handle_send_error(failure.to, self.now);
+        }
+        true
+    }
+
     fn begin_commit(&mut self) {
         if self.commit.is_none()
-            && let Some(commit) = self.engine.poll_commit(self.clock.now())
+            && let Some(commit) = self.engine.poll_commit(self.now)
         {
             self.commit = Some(tokio::task::spawn_blocking(|| Commit::run(commit)));
         }
     }
 
-    /// Gives up, from time to time, the gets whose callers have gone away.
-    fn cancel_dropped(&mut self) {
-        let now = self.clock.now();
-        if now < self.next_look {
+    /// From time to time, gives up the gets whose callers have gone away, and the buffers that nobody uses.
+    fn look_around(&mut self) {
+        if self.now < self.next_look {
             return;
         }
-        self.next_look = now + TICK;
+        self.next_look = self.now + TICK;
+        self.cancel_dropped();
+        if !std::mem::take(&mut self.buffers.is_used) && self.buffers.is_held {
+            self.buffers = Buffers::default();
+            self.engine.release_memory();
+        }
+    }
+
+    fn cancel_dropped(&mut self) {
         let is_dropped =
             |caller: &Caller| matches!(caller, Caller::Get { getter, .. } if getter.values.is_closed());
         let dropped: Vec<_> =
             self.callers.iter().filter(|(_, caller)| is_dropped(caller)).map(|(id, _)| *id).collect();
         for id in dropped {
             self.callers.remove(&id);
-            self.engine.cancel(id, now);
+            self.engine.cancel(id, self.now);
         }
     }
 
-    async fn on_received(&mut self, received: io::Result<()>, batch: &mut Vec<Datagram>) {
-        let now = self.clock.now();
-        for Datagram { peer, payload } in batch.drain(..) {
-            self.engine.handle_datagram(peer, &payload, now);
-        }
-        if let Err(error) = received {
-            // A socket that fails at once and always must not keep a core busy.
-            tracing::warn!(%error, "the socket fails to receive");
-            sleep_until(self.clock.in_a_while(Duration::from_millis(100))).await;
+    async fn on_received(&mut self, received: io::Result<()>) {
+        (self.buffers.is_used, self.buffers.is_held) = (true, true);
+        match received {
+            Ok(()) => {
+                for datagram in self.buffers.incoming.iter() {
+                    self.engine.handle_datagram(datagram.peer, datagram.payload, self.now);
+                }
+            }
+            Err(error) => {
+                // A socket that fails at once and always must not keep a core busy.
+                tracing::warn!(%error, "the socket fails to receive");
+                sleep_until(self.clock.in_a_while(Duration::from_millis(100))).await;
+            }
         }
     }
 
     fn on_command(&mut self, command: Command) {
-        let now = self.clock.now();
+        let now = self.now;
         match command {
             Command::Start(request, outcome) => self.start(request, outcome),
             Command::Get(request, getter) => match self.engine.start(request, now) {
@@ -180,14 +242,20 @@ impl<S: Storage + 'static> Driver<S> {
                 }
                 self.start(Request::Join { bootstrap: addrs }, outcome);
             }
-            Command::Statistics(reply) => drop(reply.send(self.engine.statistics(now))),
+            Command::Statistics(reply) => drop(reply.send(self.statistics())),
             Command::Contacts(reply) => drop(reply.send(self.engine.table().contacts().collect())),
             Command::Shutdown => unreachable!("the loop ends on it"),
         }
     }
 
+    fn statistics(&self) -> Statistics {
+        let mut statistics = self.engine.statistics(self.now);
+        statistics.lost_incoming = self.transport.lost_incoming();
+        statistics
+    }
+
     fn start(&mut self, request: Request, outcome: oneshot::Sender<Result<Outcome, Refused>>) {
-        match self.engine.start(request, self.clock.now()) {
+        match self.engine.start(request, self.now) {
             Ok(id) => drop(self.callers.insert(id, Caller::Outcome(outcome))),
             Err(refused) => drop(outcome.send(Err(refused))),
         }
@@ -215,7 +283,7 @@ impl<S: Storage + 'static> Driver<S> {
                 Err(mpsc::error::TrySendError::Full(_)) => *dropped = true,
                 Err(mpsc::error::TrySendError::Closed(_)) => {
                     self.callers.remove(&operation);
-                    self.engine.cancel(operation, self.clock.now());
+                    self.engine.cancel(operation, self.now);
                     return;
                 }
             }
@@ -227,7 +295,7 @@ impl<S: Storage + 'static> Driver<S> {
         match committed {
             Ok(committed) => {
                 let failed_before = self.engine.storage_error().is_some();
-                self.engine.handle_committed(committed, self.clock.now());
+                self.engine.handle_committed(committed, self.now);
                 match self.engine.storage_error() {
                     Some(error) if !failed_before => {
                         tracing::error!(%error, "nothing can be stored; it is tried again every second");
@@ -267,12 +335,13 @@ impl<S: Storage + 'static> Driver<S> {
     /// are answered.
     async fn shut_down(&mut self) {
         self.commands.close();
-        self.engine.stop(self.clock.now());
+        self.engine.stop(self.now);
         let latest = self.clock.in_a_while(MAX_SHUTDOWN);
         if timeout_at(latest, self.commit_all()).await.is_err() {
             tracing::error!("the last commit takes too long and is left behind");
         }
-        self.engine.close(self.clock.now());
+        self.now = self.clock.now();
+        self.engine.close(self.now);
         // What cannot be sent at once was not worth waiting for.
         let _ = timeout_at(self.clock.in_a_while(TICK), self.flush()).await;
         self.refuse_commands();
@@ -283,6 +352,7 @@ impl<S: Storage + 'static> Driver<S> {
         self.flush().await;
         while !self.engine.is_stopped() && self.commit.is_some() {
             let committed = finished(&mut self.commit).await;
+            self.now = self.clock.now();
             self.on_committed(committed);
             if let Some(error) = self.engine.storage_error() {
                 tracing::error!(%error, "the last commit failed; nothing that was acknowledged is lost");

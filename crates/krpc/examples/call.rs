@@ -8,7 +8,9 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use khashmir_krpc::{Endpoint, EndpointConfig, ErrorCode, Event, Query, Reply, Transport, UdpTransport};
+use khashmir_krpc::{
+    Batch, Endpoint, EndpointConfig, ErrorCode, Event, Query, Reply, Transport, UdpTransport,
+};
 use khashmir_types::{Contact, Id, Time};
 use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
@@ -29,11 +31,11 @@ async fn flush(endpoint: &mut Endpoint, transport: &impl Transport) {
 
 /// Answers `ping` and `get_value`, for ever.
 async fn answer(mut endpoint: Endpoint, transport: UdpTransport) -> Result<(), std::io::Error> {
+    let mut batch = Batch::new();
     loop {
-        let mut batch = Vec::new();
         transport.receive(&mut batch).await?;
-        for datagram in batch {
-            endpoint.handle_datagram(datagram.peer, &datagram.payload, now());
+        for datagram in batch.iter() {
+            endpoint.handle_datagram(datagram.peer, datagram.payload, now());
         }
         while let Some(event) = endpoint.poll_event() {
             let Event::Query { query, reply_to, .. } = event else { continue };
@@ -59,20 +61,21 @@ async fn ask(
     rng: &mut ChaCha12Rng,
 ) -> Result<Event, Box<dyn Error>> {
     endpoint.call(whom, query, now(), rng)?;
+    let mut batch = Batch::new();
     loop {
         flush(endpoint, transport).await;
         if let Some(event) = endpoint.poll_event() {
             return Ok(event);
         }
-        let mut batch = Vec::new();
         let rest = endpoint.poll_timeout().map_or(Duration::MAX, |deadline| deadline.since(now()));
         match tokio::time::timeout(rest, transport.receive(&mut batch)).await {
             Ok(received) => received?,
             Err(_) => endpoint.handle_timeout(now()),
         }
-        for datagram in batch {
-            endpoint.handle_datagram(datagram.peer, &datagram.payload, now());
+        for datagram in batch.iter() {
+            endpoint.handle_datagram(datagram.peer, datagram.payload, now());
         }
+        batch.prepare();
     }
 }
 

@@ -6,7 +6,7 @@
 //!   check that every datagram passes first; with [`Level`], what goes beyond the original's protocol;
 //! - [`Endpoint`], the calls of one node, without I/O: time and randomness come in as arguments, datagrams and
 //!   [`Event`]s go out as values;
-//! - [`Transport`], batches of datagrams: [`UdpTransport`], [`MemoryNetwork`], [`Lossy`].
+//! - [`Transport`], datagrams in a [`Batch`]: [`UdpTransport`], [`MemoryNetwork`], [`Lossy`].
 //!
 //! This crate knows nothing of routing tables, lookups or storage. Whatever a peer sends is counted, dropped or
 //! answered; it is never an error of ours.
@@ -41,6 +41,7 @@
 //!
 //! `examples/call.rs` does the same over a socket.
 
+mod batch;
 mod codec;
 mod cursor;
 mod endpoint;
@@ -54,9 +55,11 @@ mod transaction;
 mod transport;
 mod udp;
 
+pub use batch::{Batch, Datagram, MAX_BATCH};
 pub use codec::{
     DecodeError, MAX_DATAGRAM, MAX_INCOMING, MAX_STORABLE, MalformedReply, Message, ReplyBody, ReplyTooLong,
-    decode, encode_error, encode_query, encode_query_with, encode_reply, encode_reply_with, max_storable, write_reply,
+    decode, encode_error, encode_query, encode_query_with, encode_reply, encode_reply_with, max_storable,
+    write_reply,
 };
 pub use endpoint::{
     CallId, CallRefused, Callee, ConfigError, Counters, DropReason, Endpoint, EndpointConfig, Event, Failure,
@@ -69,5 +72,5 @@ pub use message::{ErrorCode, MAX_NODES_PER_REPLY, MAX_VALUE, Query, Refusal, Rep
 pub use method::Method;
 pub use scan::{MAX_DEPTH, MAX_VALUES, ScanError, scan};
 pub use transaction::TransactionId;
-pub use transport::{Datagram, MAX_BATCH, SendFailure, Transport};
+pub use transport::{SendFailure, Transport};
 pub use udp::UdpTransport;

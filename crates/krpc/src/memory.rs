@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
-use crate::Transmit;
-use crate::transport::{Datagram, MAX_BATCH, SendFailure, Transport};
+use crate::transport::{SendFailure, Transport};
+use crate::{Batch, Transmit};
 
 /// Datagrams that wait at one address at most: about what a UDP socket's buffer holds. Further ones are lost,
 /// as with UDP.
@@ -19,7 +21,7 @@ const MAX_INBOX: usize = 256;
 /// same network.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryNetwork {
-    inboxes: Arc<Mutex<HashMap<SocketAddr, Sender<Datagram>>>>,
+    inboxes: Arc<Mutex<HashMap<SocketAddr, Sender<Sent>>>>,
 }
 
 impl MemoryNetwork {
@@ -38,10 +40,17 @@ impl MemoryNetwork {
         Ok(MemoryTransport { addr, network: self.clone(), inbox: receiver.into() })
     }
 
-    fn inboxes(&self) -> MutexGuard<'_, HashMap<SocketAddr, Sender<Datagram>>> {
+    fn inboxes(&self) -> MutexGuard<'_, HashMap<SocketAddr, Sender<Sent>>> {
         // The map is whole at every moment, whatever became of another holder.
         self.inboxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A datagram on its way.
+#[derive(Debug)]
+struct Sent {
+    from: SocketAddr,
+    payload: Bytes,
 }
 
 /// One address of a [`MemoryNetwork`].
@@ -49,7 +58,7 @@ impl MemoryNetwork {
 pub struct MemoryTransport {
     addr: SocketAddr,
     network: MemoryNetwork,
-    inbox: tokio::sync::Mutex<Receiver<Datagram>>,
+    inbox: Mutex<Receiver<Sent>>,
 }
 
 #[async_trait]
@@ -58,25 +67,38 @@ impl Transport for MemoryTransport {
         Ok(self.addr)
     }
 
-    async fn receive(&self, batch: &mut Vec<Datagram>) -> io::Result<()> {
-        match self.inbox.lock().await.recv_many(batch, MAX_BATCH).await {
-            0 => Err(ErrorKind::NotConnected.into()),
-            _ => Ok(()),
+    fn poll_receive(&self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<io::Result<()>> {
+        // The inbox is whole at every moment, whatever became of another holder.
+        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(first) = ready!(inbox.poll_recv(cx)) else {
+            return Poll::Ready(Err(ErrorKind::NotConnected.into()));
+        };
+        batch.prepare();
+        batch.push(first.from, &first.payload);
+        while !batch.is_full()
+            && let Ok(next) = inbox.try_recv()
+        {
+            batch.push(next.from, &next.payload);
         }
+        Poll::Ready(Ok(()))
     }
 
-    async fn send(&self, batch: &[Transmit]) -> Vec<SendFailure> {
+    fn try_send(&self, batch: &[Transmit], failures: &mut Vec<SendFailure>) -> usize {
         let inboxes = self.network.inboxes();
-        let mut failures = Vec::new();
         for Transmit { to, payload } in batch {
             if to.port() == 0 {
                 failures.push(SendFailure { to: *to, error: ErrorKind::InvalidInput.into() });
             } else if let Some(inbox) = inboxes.get(to) {
-                // A full inbox loses the datagram, as UDP does.
-                let _ = inbox.try_send(Datagram { peer: self.addr, payload: payload.clone() });
+                // A copy: the payload shares its buffer with others, which waiting here would keep. A full inbox loses
+                // the datagram, as UDP does.
+                let _ = inbox.try_send(Sent { from: self.addr, payload: Bytes::copy_from_slice(payload) });
             }
         }
-        failures
+        batch.len()
+    }
+
+    async fn writable(&self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -2,27 +2,14 @@
 //!
 //! Knows batches of bytes and addresses; must not know what is in them.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::task::{Context, Poll};
 
 use async_trait::async_trait;
-use bytes::Bytes;
 
-use crate::Transmit;
-
-/// Datagrams taken in one batch at most: enough to spare wake-ups under load, few enough (128 KiB) that
-/// sending and timers get their turn.
-pub const MAX_BATCH: usize = 64;
-
-/// A datagram that was received.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Datagram {
-    /// Where it came from. May be forged.
-    pub peer: SocketAddr,
-    /// What it holds. If it was longer than [`MAX_INCOMING`](crate::MAX_INCOMING) bytes, it may be cut, but not
-    /// to that length or less, so that an endpoint still sees that it was too long.
-    pub payload: Bytes,
-}
+use crate::{Batch, Transmit};
 
 /// A datagram that could not be sent.
 #[derive(Debug)]
@@ -35,7 +22,8 @@ pub struct SendFailure {
 
 /// Carries datagrams in batches, unreliably, as UDP does: they may be lost, doubled or reordered.
 ///
-/// Every implementation must behave as `tests/transport.rs` of this crate asks.
+/// The hot path is [`poll_receive`](Self::poll_receive) and [`try_send`](Self::try_send), which allocate nothing in
+/// steady state; the rest waits. Every implementation must behave as `tests/transport.rs` of this crate asks.
 #[async_trait]
 pub trait Transport: Send + Sync + 'static {
     /// The address that others can send to, as far as this host knows.
@@ -44,17 +32,54 @@ pub trait Transport: Send + Sync + 'static {
     /// If the operating system does not tell.
     fn local_addr(&self) -> io::Result<SocketAddr>;
 
-    /// Waits for at least one datagram and appends what there is to `batch`, [`MAX_BATCH`] at most.
+    /// Fills `batch` anew with what there is, at least one datagram; while there is none, the task of `cx` is woken when
+    /// one may have come.
     ///
-    /// Cancel-safe: dropping the future loses nothing. Meant for one receiver at a time.
+    /// Nothing is lost between two calls. Meant for one receiver at a time.
     ///
     /// # Errors
     /// If nothing can be received any more. What a peer or the network did is no error.
-    async fn receive(&self, batch: &mut Vec<Datagram>) -> io::Result<()>;
+    fn poll_receive(&self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<io::Result<()>>;
+
+    /// Sends as much of `batch` as the carrier has room for, in order, and returns how many are done with: sent, or
+    /// refused and added to `failures`. A refused datagram does not stop the others.
+    fn try_send(&self, batch: &[Transmit], failures: &mut Vec<SendFailure>) -> usize;
+
+    /// Waits until the carrier may have room again.
+    ///
+    /// # Errors
+    /// If nothing can be sent any more.
+    async fn writable(&self) -> io::Result<()>;
+
+    /// Waits for at least one datagram; otherwise as [`poll_receive`](Self::poll_receive).
+    ///
+    /// Cancel-safe: dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// As [`poll_receive`](Self::poll_receive).
+    async fn receive(&self, batch: &mut Batch) -> io::Result<()> {
+        poll_fn(|cx| self.poll_receive(cx, batch)).await
+    }
 
     /// Sends all of `batch`, in order, and returns those that were refused.
     ///
-    /// Waits while the carrier has no room. A refused datagram does not stop the others. Dropping the future
-    /// leaves the rest unsent.
-    async fn send(&self, batch: &[Transmit]) -> Vec<SendFailure>;
+    /// Waits while the carrier has no room. Dropping the future leaves the rest unsent.
+    async fn send(&self, batch: &[Transmit]) -> Vec<SendFailure> {
+        let mut failures = Vec::new();
+        let mut rest = batch;
+        loop {
+            rest = &rest[self.try_send(rest, &mut failures)..];
+            let Some(next) = rest.first() else { return failures };
+            if let Err(error) = self.writable().await {
+                failures.push(SendFailure { to: next.to, error });
+                rest = &rest[1..];
+            }
+        }
+    }
+
+    /// Datagrams that came in and were lost since the start because nobody took them soon enough, if the carrier
+    /// knows. May take a millisecond: for statistics, not for the path of a packet.
+    fn lost_incoming(&self) -> Option<u64> {
+        None
+    }
 }

@@ -38,6 +38,9 @@ pub struct Statistics {
     pub storage_error: Option<String>,
     /// Operations running now, refreshes included.
     pub operations: usize,
+    /// Datagrams that the system lost before we could take them, as the socket's buffer was full; `None` if it does not
+    /// tell, or without a socket.
+    pub lost_incoming: Option<u64>,
     /// Datagrams and bytes in and out, and what was dropped, with the calls of each method.
     pub traffic: Counters,
     methods: [MethodStatistics; Method::ALL.len()],
@@ -150,6 +153,7 @@ impl<S: Storage> Engine<S> {
             failed_commits: self.activity.failed_commits,
             storage_error: self.activity.storage_error.clone(),
             operations: self.operations.len(),
+            lost_incoming: None,
             traffic: traffic.clone(),
             methods: self.activity.methods,
         }

@@ -98,7 +98,8 @@ impl ReplyTo {
 pub struct Transmit {
     /// Where to.
     pub to: SocketAddr,
-    /// At most [`MAX_DATAGRAM`](crate::MAX_DATAGRAM) bytes.
+    /// At most [`MAX_DATAGRAM`](crate::MAX_DATAGRAM) bytes. May share memory with others that were sent at that time:
+    /// whoever keeps it for long copies it.
     pub payload: Bytes,
 }
 
