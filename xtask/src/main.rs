@@ -3,6 +3,7 @@
 //! Must not know any crate of ours: it works on their files and drives cargo.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program for developers")]
 
+mod bench;
 mod ci;
 mod dist;
 mod plots;
@@ -31,6 +32,8 @@ enum Chore {
     Tidy,
     /// Build the `khashmir` program and pack it, reproducibly, into dist/
     Dist(dist::Options),
+    /// Measure whole programs: requests served, values stored, networks, memory
+    Bench(bench::Options),
     /// Draw the figures of docs/ from stored results of the simulator, or from new ones with --run
     Plots(plots::Options),
 }
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Chore::Ci => ci::run(&workspace),
         Chore::Tidy => tidy::run(&workspace),
         Chore::Dist(options) => dist::run(&workspace, &options),
+        Chore::Bench(options) => bench::run(&workspace, &options),
         Chore::Plots(options) => plots::run(&workspace, &options),
     });
     match result {

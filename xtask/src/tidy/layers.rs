@@ -81,7 +81,7 @@ fn declaration(manifest: &str, dependency: &Dependency) -> usize {
     found.map_or(1, |(index, _)| index + 1)
 }
 
-const LAYERS: [Layer; 11] = [
+const LAYERS: [Layer; 12] = [
     Layer { name: TYPES, uses: &[], tests_use: &[RECORDINGS] },
     Layer { name: SIBLINGS[0], uses: &[TYPES], tests_use: &[RECORDINGS] },
     Layer { name: SIBLINGS[1], uses: &[TYPES], tests_use: &[RECORDINGS] },
@@ -99,6 +99,7 @@ const LAYERS: [Layer; 11] = [
         uses: &[],
         tests_use: &[TYPES, SIBLINGS[0], SIBLINGS[1], SIBLINGS[2], SIBLINGS[3], "khashmir", SIM, RECORDINGS],
     },
+    Layer { name: "khashmir-bench", uses: &["khashmir"], tests_use: &[] },
     Layer { name: RECORDINGS, uses: &[], tests_use: &[] },
     Layer { name: "xtask", uses: &[], tests_use: &[] },
 ];
