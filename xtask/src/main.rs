@@ -3,6 +3,7 @@
 //! Must not know any crate of ours: it works on their files and drives cargo.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program for developers")]
 
+mod bench;
 mod ci;
 mod dist;
 mod fuzz;
@@ -34,6 +35,8 @@ enum Chore {
     Dist(dist::Options),
     /// Run a fuzz target for a while; installs cargo-fuzz in cargo's target directory if it is not there
     Fuzz(fuzz::Options),
+    /// Measure whole programs: requests served, values stored, networks, memory
+    Bench(bench::Options),
     /// Draw the figures of docs/ from stored results of the simulator, or from new ones with --run
     Plots(plots::Options),
 }
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Chore::Tidy => tidy::run(&workspace),
         Chore::Dist(options) => dist::run(&workspace, &options),
         Chore::Fuzz(options) => fuzz::run(&workspace, &options),
+        Chore::Bench(options) => bench::run(&workspace, &options),
         Chore::Plots(options) => plots::run(&workspace, &options),
     });
     match result {

@@ -81,7 +81,7 @@ fn declaration(manifest: &str, dependency: &Dependency) -> usize {
     found.map_or(1, |(index, _)| index + 1)
 }
 
-const LAYERS: [Layer; 12] = [
+const LAYERS: [Layer; 13] = [
     Layer { name: TYPES, uses: &[], tests_use: &[RECORDINGS] },
     Layer { name: SIBLINGS[0], uses: &[TYPES], tests_use: &[RECORDINGS] },
     Layer { name: SIBLINGS[1], uses: &[TYPES], tests_use: &[RECORDINGS] },
@@ -110,6 +110,7 @@ const LAYERS: [Layer; 12] = [
         ],
     },
     Layer { name: "khashmir-fuzz", uses: &["khashmir"], tests_use: &[RECORDINGS] },
+    Layer { name: "khashmir-bench", uses: &["khashmir"], tests_use: &[] },
     Layer { name: RECORDINGS, uses: &[], tests_use: &[] },
     Layer { name: "xtask", uses: &[], tests_use: &[] },
 ];
