@@ -114,7 +114,10 @@ pub fn original_settings() -> Settings {
     settings.scope = Scope::ANY;
     settings.calls.timeout = Duration::from_secs(20);
     settings.calls.initial_delay = Duration::from_micros(19_999_999);
+    settings.calls.demands_proof = false;
     settings.calls.answers_per_second = u32::MAX;
+    settings.calls.unproven_per_prefix = u32::MAX;
+    settings.calls.unproven_per_second = u32::MAX;
     settings.table.first_buckets = [0; 4];
     settings.table.prefers_near = false;
     settings.adapts_patience = false;

@@ -18,6 +18,7 @@ use crate::Refused;
 use crate::clock::Clock;
 use crate::command::{Bootstrap, Command, Getter};
 use crate::engine::{Engine, Event, OperationId, Statistics};
+use crate::limit_log::LimitLog;
 use crate::outcome::{GetOutcome, Outcome, Request};
 
 /// How long a shutdown waits for the last commit. A disk that needs longer is broken; nothing that was
@@ -47,6 +48,7 @@ pub(crate) struct Driver<S> {
     /// Bootstrap hosts by name, to be resolved anew whenever we find ourselves alone.
     bootstrap: Vec<Bootstrap>,
     resolving: Option<JoinHandle<Vec<Bootstrap>>>,
+    limits: LimitLog,
     /// When to look again for gets whose callers have gone away, and for buffers that nobody uses.
     next_look: Time,
 }
@@ -96,6 +98,7 @@ impl<S: Storage + 'static> Driver<S> {
             commit: None,
             bootstrap: Vec::new(),
             resolving: None,
+            limits: LimitLog::default(),
             next_look: Time::EPOCH,
         }
     }
@@ -192,6 +195,9 @@ impl<S: Storage + 'static> Driver<S> {
         }
         self.next_look = self.now + TICK;
         self.cancel_dropped();
+        if let Some(reached) = self.limits.line(self.engine.traffic(), self.now) {
+            tracing::warn!(%reached, "limits were reached, and datagrams dropped");
+        }
         if !std::mem::take(&mut self.buffers.is_used) && self.buffers.is_held {
             self.buffers = Buffers::default();
             self.engine.release_memory();

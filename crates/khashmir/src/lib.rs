@@ -33,6 +33,7 @@ mod engine;
 mod error;
 mod get;
 mod handle;
+mod limit_log;
 mod outcome;
 mod scope;
 mod settings;
@@ -53,7 +54,7 @@ pub use outcome::{
     StoreOutcome, Value,
 };
 pub use scope::Scope;
-pub use settings::{Role, Settings, SettingsError, StoreLimits};
+pub use settings::{Preset, Role, Settings, SettingsError, StoreLimits};
 pub use {
     khashmir_actions as actions, khashmir_krpc as krpc, khashmir_routing as routing,
     khashmir_storage as storage, khashmir_types as types,

@@ -24,6 +24,20 @@ pub enum Role {
     Write,
 }
 
+/// What kind of network a node is in, and so against whom it defends itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Preset {
+    /// The internet, where anybody forges addresses and invents nodes for nothing: every defence is on.
+    #[default]
+    Public,
+    /// A network of one owner: contacts may be at private and loopback addresses, and nobody must prove its address before
+    /// it gets a large reply. All other limits hold.
+    Lan,
+    /// A network made for a test, in one process or on one host: as [`Lan`](Self::Lan), without limits on how much is asked
+    /// and answered.
+    Test,
+}
+
 /// What a node keeps for others at most. Beyond it a store is answered with error 201. Values that are there
 /// already can still be renewed, unless the address that asks is over its own limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,6 +180,29 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Longer than any wait that makes sense, and short enough for every calculation with it.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
+impl Settings {
+    /// The defaults for a kind of network.
+    #[must_use]
+    pub fn of(preset: Preset) -> Self {
+        let mut settings = Self::default();
+        if preset != Preset::Public {
+            settings.scope = Scope::ANY;
+            settings.calls.demands_proof = false;
+            settings.calls.is_loopback_exempt = true;
+        }
+        if preset == Preset::Test {
+            let calls = &mut settings.calls;
+            calls.answers_per_second = u32::MAX;
+            (calls.unproven_per_prefix, calls.unproven_per_second) = (u32::MAX, u32::MAX);
+            (calls.calls_per_second, calls.burst) = (MAX_CALLS_PER_SECOND, u32::MAX);
+        }
+        settings
+    }
+}
+
+/// As many as the endpoint can pace: in a test, the network is the only limit.
+const MAX_CALLS_PER_SECOND: u32 = 1_000_000;
+
 const LENGTH: &str = "must be 1 s to 365 days";
 
 impl Settings {
@@ -227,6 +264,15 @@ mod tests {
     #[test]
     fn the_defaults_are_valid() {
         assert_eq!(Settings::default().validate(), Ok(()));
+    }
+
+    #[test]
+    fn every_preset_is_valid_and_only_the_public_one_demands_proof() {
+        for preset in [Preset::Public, Preset::Lan, Preset::Test] {
+            let settings = Settings::of(preset);
+            settings.validate().unwrap();
+            assert_eq!(settings.calls.demands_proof, preset == Preset::Public);
+        }
     }
 
     #[test]

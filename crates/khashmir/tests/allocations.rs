@@ -1,13 +1,15 @@
-//! That a settled node answers reading queries without asking for memory.
+//! That a settled node answers reading queries without asking for memory, and that a flood takes little.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod common;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use common::{KEY, NOW, Node};
-use khashmir::krpc::{Query, Transmit};
+use khashmir::krpc::{Query, TransactionId, Transmit, encode_query};
+use khashmir::{Engine, MemoryStorage, Settings};
 
 /// Answers as a driver does, a batch at a time, and returns how many answers there were.
 fn serve(node: &mut Node, datagrams: &[(SocketAddr, Bytes)], batch: &mut Vec<Transmit>) -> usize {
@@ -75,4 +77,38 @@ fn an_engine_that_has_released_its_memory_takes_it_again() {
     let measured = allocation_counter::measure(serve_and_release);
     assert!(measured.count_total > 0);
     assert_eq!(measured.bytes_current, 0, "{measured:?}");
+}
+
+/// Datagrams of strangers in a flood; set it to ten million for an hour of a slow line.
+const FLOOD: u32 = 200_000;
+
+#[test]
+fn a_flood_from_ever_new_addresses_leaves_little_behind() {
+    let mut engine = Engine::new(MemoryStorage::new(), Settings::default(), [7; 32], NOW).unwrap();
+    let query = |n: u32| {
+        let (id, target) = (common::id(n.into()), common::id(u64::from(n) + 1));
+        let t = TransactionId::from_slice(&n.to_be_bytes()).unwrap();
+        match n % 4 {
+            0 => encode_query(&t, &id, &Query::FindNode { target }),
+            1 => encode_query(&t, &id, &Query::GetValue { key: target, num: 0 }),
+            2 => encode_query(&t, &id, &Query::Join),
+            _ => Bytes::from_static(b"d1:ade1:q1:x1:t1:T1:y1:qe"),
+        }
+    };
+    let mut flood = |numbers: std::ops::Range<u32>| {
+        for n in numbers {
+            let now = NOW + Duration::from_micros(u64::from(n) * 20);
+            let from = SocketAddr::from(((0x2000_0000 + n.wrapping_mul(97)).to_be_bytes(), 9977));
+            engine.handle_datagram(from, &query(n), now);
+            while engine.poll_transmit().is_some() {}
+            while engine.poll_event().is_some() {}
+            if engine.poll_timeout() <= now {
+                engine.handle_timeout(now);
+            }
+        }
+    };
+    // What it takes for a flood is there after the first few.
+    flood(0..FLOOD / 10);
+    let measured = allocation_counter::measure(|| flood(FLOOD / 10..FLOOD));
+    assert!(measured.bytes_current < 64 * 1024 && measured.bytes_max < 1 << 20, "{measured:?}");
 }

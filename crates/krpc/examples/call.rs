@@ -39,14 +39,18 @@ async fn answer(mut endpoint: Endpoint, transport: UdpTransport) -> Result<(), s
         }
         while let Some(event) = endpoint.poll_event() {
             let Event::Query { query, reply_to, .. } = event else { continue };
-            match query {
-                Query::Ping => endpoint.reply(&reply_to, &Reply::Ping),
+            let reply = match query {
+                Query::Ping => Reply::Ping,
                 Query::GetValue { key, .. } => {
-                    let value = format!("what I keep under {key}");
-                    endpoint.reply(&reply_to, &Reply::GetValue { values: vec![value.into()] });
+                    Reply::GetValue { values: vec![format!("what I keep under {key}").into()] }
                 }
-                _ => endpoint.reply_error(&reply_to, ErrorCode::UnknownMethod),
-            }
+                _ => {
+                    endpoint.reply_error(&reply_to, ErrorCode::UnknownMethod, now());
+                    continue;
+                }
+            };
+            // A node that hears strangers pings them where `Delivery::NeedsProof` says so.
+            let _ = endpoint.reply(&reply_to, &reply, now());
         }
         flush(&mut endpoint, &transport).await;
     }
@@ -86,8 +90,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let loopback: SocketAddr = "127.0.0.1:0".parse()?;
     let (here, there) = (UdpTransport::bind(loopback).await?, UdpTransport::bind(loopback).await?);
     let answerer = Contact::new(Id::random(&mut rng), there.local_addr()?);
-    let mut asker = Endpoint::new(Id::random(&mut rng), EndpointConfig::default());
-    tokio::spawn(answer(Endpoint::new(answerer.id, EndpointConfig::default()), there));
+    // On one host, nobody can forge an address.
+    let config = EndpointConfig { is_loopback_exempt: true, ..EndpointConfig::default() };
+    let mut asker = Endpoint::new(Id::random(&mut rng), config.clone(), &mut rng);
+    tokio::spawn(answer(Endpoint::new(answerer.id, config, &mut rng), there));
 
     let get = Query::GetValue { key: Id::sha1(b"example"), num: 0 };
     for query in [Query::Ping, get, Query::Join] {

@@ -14,7 +14,7 @@
 //! Two endpoints without a network, and one ping between them:
 //!
 //! ```
-//! use khashmir_krpc::{Endpoint, EndpointConfig, Event, Query, Reply};
+//! use khashmir_krpc::{Delivery, Endpoint, EndpointConfig, Event, Query, Reply};
 //! use khashmir_types::{Contact, Id, Time};
 //! use rand::{SeedableRng, rngs::ChaCha12Rng};
 //!
@@ -22,14 +22,14 @@
 //! let mut now = Time::from_secs(1_000_000);
 //! let alice = Contact::new(Id::random(&mut rng), "192.0.2.1:9977".parse()?);
 //! let bob = Contact::new(Id::random(&mut rng), "192.0.2.2:9977".parse()?);
-//! let mut asker = Endpoint::new(alice.id, EndpointConfig::default());
-//! let mut answerer = Endpoint::new(bob.id, EndpointConfig::default());
+//! let mut asker = Endpoint::new(alice.id, EndpointConfig::default(), &mut rng);
+//! let mut answerer = Endpoint::new(bob.id, EndpointConfig::default(), &mut rng);
 //!
 //! let call = asker.call(bob, &Query::Ping, now, &mut rng)?;
 //! let query = asker.poll_transmit().expect("the query goes out at once");
 //! answerer.handle_datagram(alice.addr, &query.payload, now);
 //! let Some(Event::Query { reply_to, .. }) = answerer.poll_event() else { panic!("no query") };
-//! answerer.reply(&reply_to, &Reply::Ping);
+//! assert_eq!(answerer.reply(&reply_to, &Reply::Ping, now), Delivery::Sent);
 //!
 //! now += std::time::Duration::from_millis(20);
 //! let answer = answerer.poll_transmit().expect("the reply goes out at once");
@@ -64,8 +64,8 @@ pub use codec::{
     write_reply,
 };
 pub use endpoint::{
-    CallId, CallRefused, Callee, ConfigError, Counters, DropReason, Endpoint, EndpointConfig, Event, Failure,
-    MethodCounters, Repeat, ReplyTo, Transmit,
+    CallId, CallRefused, Callee, ConfigError, Counters, Delivery, DropReason, Endpoint, EndpointConfig,
+    Event, Failure, MethodCounters, Repeat, ReplyTo, Transmit,
 };
 pub use level::Level;
 pub use lossy::Lossy;

@@ -181,7 +181,8 @@ fn question(method: Method) -> Query {
 /// Calls the attacker, plays its answer, waits, and says how the call ended.
 fn outcome(roles: &Roles, method: Method, entry: &Json) -> &'static str {
     let start = Time::from_secs(1_000_000);
-    let mut endpoint = Endpoint::new(roles.own_id, EndpointConfig::default());
+    let mut endpoint =
+        Endpoint::new(roles.own_id, EndpointConfig::default(), &mut ChaCha12Rng::seed_from_u64(2));
     // Only a join does not know who will answer.
     let id = (method != Method::Join).then_some(roles.attacker_id);
     let callee = Callee { addr: roles.attacker, id };
@@ -239,7 +240,8 @@ fn hostile_answers_end_the_call_as_they_must() {
 fn floods_leave_nothing_behind() {
     let start = Time::from_secs(1_000_000);
     for entry in attack("floods") {
-        let mut endpoint = Endpoint::new(roles().own_id, EndpointConfig::default());
+        let mut endpoint =
+            Endpoint::new(roles().own_id, EndpointConfig::default(), &mut ChaCha12Rng::seed_from_u64(2));
         let (template, vary) = (bytes(&entry["template_hex"]), &entry["vary"]);
         let offset = usize::try_from(vary["offset"].as_u64().unwrap()).unwrap();
         let (mut answers, mut queries) = (0, 0);

@@ -119,6 +119,8 @@ enum Purpose {
     Upkeep,
     /// Somebody whom we had lost may be there again.
     Reunion,
+    /// A stranger is to prove its address, as a reply waits.
+    Proof,
 }
 
 /// Why an engine could not be made.
@@ -182,7 +184,11 @@ impl<S: Storage> Engine<S> {
         let answers_queries = settings.role != Role::Client;
         Self {
             id,
-            endpoint: Endpoint::new(id, EndpointConfig { answers_queries, ..settings.calls.clone() }),
+            endpoint: Endpoint::new(
+                id,
+                EndpointConfig { answers_queries, ..settings.calls.clone() },
+                &mut rng,
+            ),
             table,
             storage,
             tokens: Tokens::new(&mut rng),
@@ -309,6 +315,12 @@ impl<S: Storage> Engine<S> {
     #[must_use]
     pub fn storage(&self) -> &S {
         &self.storage
+    }
+
+    /// What was counted of datagrams, calls and queries.
+    #[must_use]
+    pub fn traffic(&self) -> &khashmir_krpc::Counters {
+        self.endpoint.counters()
     }
 
     /// Do we know at least one living node?

@@ -160,10 +160,12 @@ impl<S: Storage> Engine<S> {
     }
 
     fn on_answered(&mut self, call: krpc::CallId, from: Contact, reply: Reply, now: Time) {
-        if self.admits(&from) {
+        let pending = self.take_call(call);
+        let is_proof = pending.is_some_and(|pending| pending.purpose == Purpose::Proof);
+        if !is_proof && self.admits(&from) {
             self.table.on_answer(from, now);
         }
-        let Some(Pending { purpose, since }) = self.take_call(call) else { return };
+        let Some(Pending { purpose, since }) = pending else { return };
         let rtt = now.since(since);
         self.activity.on_answered(reply.method(), rtt);
         match purpose {
@@ -181,7 +183,7 @@ impl<S: Storage> Engine<S> {
                 _ => {}
             },
             Purpose::Reunion => self.on_reunion(from, now),
-            Purpose::Upkeep => {}
+            Purpose::Upkeep | Purpose::Proof => {}
         }
     }
 
@@ -216,7 +218,7 @@ impl<S: Storage> Engine<S> {
                 Some(Goal::Contact(_)) => self.finish_contact(id, Err(cause), now),
                 _ => {}
             },
-            Some(Purpose::Upkeep | Purpose::Reunion) | None => {}
+            Some(Purpose::Upkeep | Purpose::Reunion | Purpose::Proof) | None => {}
         }
     }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use khashmir_krpc::{ErrorCode, MAX_DATAGRAM, Query, Reply, ReplyTo, Token};
+use khashmir_krpc::{Delivery, ErrorCode, MAX_DATAGRAM, Query, Reply, ReplyTo, Token};
 use khashmir_routing::Among;
 use khashmir_storage::{Committed, Storage, StorageError};
 use khashmir_types::{Contact, Id, Time};
@@ -34,17 +34,19 @@ impl<S: Storage> Engine<S> {
         now: Time,
     ) {
         if !self.settings.role.serves(query.method()) {
-            return self.endpoint.reply_error(reply_to, ErrorCode::UnknownMethod);
+            return self.endpoint.reply_error(reply_to, ErrorCode::UnknownMethod, now);
         }
+        let sender = Contact::new(sender, from);
         match self.answer(from, query, reply_to, now) {
             Ok(Some(reply)) => {
-                self.endpoint.reply(reply_to, &reply);
+                if self.endpoint.reply(reply_to, &reply, now) == Delivery::NeedsProof {
+                    self.ask_for_proof(sender, now);
+                }
                 self.scratch.take_back(reply);
             }
             Ok(None) => {}
-            Err(code) => self.endpoint.reply_error(reply_to, code),
+            Err(code) => self.endpoint.reply_error(reply_to, code, now),
         }
-        let sender = Contact::new(sender, from);
         if self.admits(&sender) {
             self.table.on_query(sender, now);
         }
@@ -139,6 +141,7 @@ impl<S: Storage> Engine<S> {
         if !self.tokens.is_valid(from.ip(), token.as_bytes()) {
             return Err(ErrorCode::InvalidToken);
         }
+        self.endpoint.on_proof(from, now);
         if self.parked.len() >= self.settings.max_parked || self.stopping {
             return Err(ErrorCode::Server);
         }
@@ -170,7 +173,7 @@ impl<S: Storage> Engine<S> {
     pub(super) fn release_all_parked(&mut self, now: Time) {
         while let Some(waiting) = self.parked.release_any() {
             match waiting {
-                Waiting::Peer(reply_to) => self.endpoint.reply_error(&reply_to, ErrorCode::Server),
+                Waiting::Peer(reply_to) => self.endpoint.reply_error(&reply_to, ErrorCode::Server, now),
                 Waiting::Ourselves(id) => self.on_stored_here(id, Here::Failed, now),
             }
         }
@@ -193,8 +196,11 @@ impl<S: Storage> Engine<S> {
         };
         while let Some(waiting) = self.parked.release(ticket) {
             match waiting {
-                Waiting::Peer(reply_to) if durable => self.endpoint.reply(&reply_to, &Reply::StoreValue),
-                Waiting::Peer(reply_to) => self.endpoint.reply_error(&reply_to, ErrorCode::Server),
+                Waiting::Peer(reply_to) if durable => {
+                    // Its token has proved the address.
+                    let _ = self.endpoint.reply(&reply_to, &Reply::StoreValue, now);
+                }
+                Waiting::Peer(reply_to) => self.endpoint.reply_error(&reply_to, ErrorCode::Server, now),
                 Waiting::Ourselves(id) => {
                     self.on_stored_here(id, if durable { Here::Durable } else { Here::Failed }, now);
                 }
@@ -208,7 +214,9 @@ impl Role {
     fn serves(self, method: khashmir_krpc::Method) -> bool {
         use khashmir_krpc::Method::{FindNode, FindValue, GetValue, Join, Ping, StoreValue};
         match method {
-            Ping | Join | FindNode => self >= Self::Base,
+            // A client's endpoint lets no ping through but of those it asks.
+            Ping => true,
+            Join | FindNode => self >= Self::Base,
             FindValue | GetValue => self >= Self::Read,
             StoreValue => self >= Self::Write,
         }

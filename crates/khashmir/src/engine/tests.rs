@@ -10,12 +10,12 @@ use khashmir_storage::{FaultyStorage, MemoryStorage, Operation as StorageOperati
 
 use super::*;
 use crate::outcome::Request;
-use crate::{Role, Scope, StoreLimits};
+use crate::{Preset, Role, StoreLimits};
 
 const START: Time = Time::from_secs(1_000_000);
 
 fn settings() -> Settings {
-    Settings { scope: Scope::ANY, ..Settings::default() }
+    Settings::of(Preset::Lan)
 }
 
 fn engine(settings: Settings) -> Engine<MemoryStorage> {
@@ -174,6 +174,31 @@ fn a_querier_enters_the_table_only_once_it_answers_a_ping() {
         .expect("a newcomer is pinged");
     engine.handle_datagram(peer().addr, &encode_reply(&ping, &peer().id, &Reply::Ping).unwrap(), START);
     assert_eq!(engine.table().contacts().collect::<Vec<_>>(), [peer()]);
+}
+
+#[test]
+fn whoever_may_be_forged_gets_a_large_reply_only_once_it_answers_a_ping() {
+    let mut engine = engine(Settings::default());
+    let asker = Contact::new(Id::sha1(b"asker"), "198.51.100.1:9977".parse().unwrap());
+    let transaction = TransactionId::from_slice(b"12345678901234567890").unwrap();
+    let query = Query::FindNode { target: Id::sha1(b"target") };
+    let query = encode_query(&transaction, &asker.id, &query);
+    for n in 0..8 {
+        let contact = Contact::new(Id::sha1(&[n]), SocketAddr::from(([203, 0, n, 1], 9977)));
+        engine.table.on_answer(contact, START);
+    }
+    engine.handle_datagram(asker.addr, &query[..], START);
+    let sent: Vec<_> = std::iter::from_fn(|| engine.poll_transmit()).collect();
+    let [ping] = &sent[..] else { panic!("one ping") };
+    let Message::Query { transaction, query: Query::Ping, .. } = decode(&ping.payload).unwrap() else {
+        panic!("no ping")
+    };
+    assert!(ping.payload.len() <= query.len(), "no more goes out than came in");
+    let pong = encode_reply(&transaction, &asker.id, &Reply::Ping).unwrap();
+    engine.handle_datagram(asker.addr, &pong, START);
+    let reply = std::iter::from_fn(|| engine.poll_transmit()).next().expect("the reply was kept");
+    assert!(reply.payload.len() > query.len());
+    assert!(engine.table().node(&asker.id).is_none(), "it may be a client");
 }
 
 #[test]

@@ -153,13 +153,27 @@ impl<S: Storage> Engine<S> {
     /// Pings a contact: one of the table's as any call, a stranger with a single datagram, as somebody else may
     /// have sent a query in its name to make us send to it.
     fn ping(&mut self, contact: Contact, now: Time) {
-        let repeat =
-            if self.table.node(&contact.id).is_some() { Repeat::UntilTimeout } else { Repeat::Never };
-        match self.endpoint.call_with(contact, &Query::Ping, repeat, now, &mut self.rng) {
+        let is_known = self.table.node(&contact.id).is_some();
+        // One that is to prove its address has a ping already; whether it is worth knowing, it may show when it asks again.
+        let (endpoint, addr) = (&mut self.endpoint, contact.addr);
+        if !is_known && (endpoint.awaits_proof(addr) || !endpoint.affords_ping(addr, now)) {
+            return self.table.on_failure(contact, now);
+        }
+        let repeat = if is_known { Repeat::UntilTimeout } else { Repeat::Never };
+        match endpoint.call_with(contact, &Query::Ping, repeat, now, &mut self.rng) {
             Ok(call) => {
                 self.calls.insert(call, Pending { purpose: Purpose::Upkeep, since: now });
             }
             Err(_) => self.table.on_failure(contact, now),
+        }
+    }
+
+    /// Pings a node for which a reply waits that is larger than its query was, as its address may be forged. That it answers
+    /// does not take it into the table: a client answers now, and is gone in a moment.
+    pub(super) fn ask_for_proof(&mut self, contact: Contact, now: Time) {
+        // If it cannot be asked, the reply is forgotten after a while.
+        if let Ok(call) = self.endpoint.call_with(contact, &Query::Ping, Repeat::Never, now, &mut self.rng) {
+            self.calls.insert(call, Pending { purpose: Purpose::Proof, since: now });
         }
     }
 

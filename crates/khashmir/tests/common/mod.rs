@@ -6,7 +6,7 @@ use bytes::Bytes;
 use khashmir::krpc::{Level, Query, TransactionId, encode_query_with};
 use khashmir::routing::KTable;
 use khashmir::storage::{MemoryStorage, Storage};
-use khashmir::{Contact, Engine, Id, Scope, Settings, Time};
+use khashmir::{Contact, Engine, Id, Preset, Settings, Time};
 
 pub(crate) const NOW: Time = Time::from_secs(1_000_000);
 
@@ -26,10 +26,8 @@ impl Node {
         let mut storage = MemoryStorage::new();
         (0..values).for_each(|n| assert!(storage.put(&KEY, &[n as u8; 20], NOW).is_ok()));
         let own_id = id(0);
-        let mut settings = Settings::default();
-        settings.scope = Scope::ANY;
-        // The askers are few, and each asks again and again.
-        settings.calls.answers_per_second = u32::MAX;
+        // The askers are few, each asks again and again, and none answers a ping.
+        let settings = Settings::of(Preset::Test);
         let mut table = KTable::new(own_id, settings.table, NOW);
         for n in 1..5000 {
             table.on_answer(Contact::new(id(n), addr(n)), NOW);

@@ -11,7 +11,7 @@ use serde_bytes::Bytes as AsString;
 use super::MAX_DATAGRAM;
 use super::sink::{Length, Sink, string_len};
 use crate::message::{Query, Refusal, Reply};
-use crate::{Level, TransactionId};
+use crate::{Level, Method, TransactionId};
 
 /// Bytes in the largest value that a `store_value` query of ours can carry with a token of 20 bytes, which is
 /// what the original hands out. Larger ones, up to [`MAX_VALUE`](crate::MAX_VALUE), are accepted from others.
@@ -64,12 +64,42 @@ pub fn encode_query(transaction: &TransactionId, sender: &Id, query: &Query) -> 
 /// As [`encode_query`], and says that the sender is of `level`, unless that would make the datagram too long.
 #[must_use]
 pub fn encode_query_with(transaction: &TransactionId, sender: &Id, query: &Query, level: Level) -> Bytes {
-    let mut message = QueryMessage { transaction, sender, query, mark: level.mark() };
+    encode_query_padded(transaction, sender, query, level, 0)
+}
+
+/// As [`encode_query_with`], at least `length` bytes long: filled up, so that the answer is no longer than the query. The
+/// original ignores what fills it.
+pub(crate) fn encode_query_padded(
+    transaction: &TransactionId,
+    sender: &Id,
+    query: &Query,
+    level: Level,
+    length: usize,
+) -> Bytes {
+    let mut message = QueryMessage { transaction, sender, query, mark: level.mark(), filling: 0 };
     if message.length() > MAX_DATAGRAM {
         message.mark = None;
     }
+    message.filling = length.min(MAX_FILLED).saturating_sub(message.length());
     message.to_bytes()
 }
+
+/// Bytes in the shortest query that pays for the answer to it and for a ping of [`PING_LEN`] bytes, if `k` is the original's; 0
+/// if any does. Values that are wanted along with other things are paid for as far as they are few and short.
+pub(crate) const fn answer_len(method: Method) -> usize {
+    match method {
+        Method::Join => 106 + PING_LEN,
+        Method::FindNode => 337 + PING_LEN,
+        Method::FindValue => 315 + PING_LEN + 120,
+        Method::Ping | Method::GetValue | Method::StoreValue => 0,
+    }
+}
+
+/// Bytes in a ping of ours.
+pub(crate) const PING_LEN: usize = 75;
+
+/// No query is filled beyond this.
+const MAX_FILLED: usize = 512;
 
 /// The datagram that answers with `reply` as the node `sender`, byte for byte as the original's; never longer
 /// than [`MAX_DATAGRAM`].
@@ -172,6 +202,8 @@ struct QueryMessage<'a> {
     sender: &'a Id,
     query: &'a Query,
     mark: Option<[u8; 4]>,
+    /// Bytes of filling, which mean nothing.
+    filling: usize,
 }
 
 impl Written for QueryMessage<'_> {
@@ -179,7 +211,12 @@ impl Written for QueryMessage<'_> {
         to.put(b"d1:ad2:id20:");
         to.put(self.sender.as_bytes());
         self.write_arguments(to);
-        to.put(b"e1:q");
+        to.put(b"e");
+        if self.filling > 0 {
+            to.put(b"1:p");
+            to.string(&[0; MAX_FILLED][..self.filling]);
+        }
+        to.put(b"1:q");
         to.string(self.query.method().name().as_bytes());
         to.put(b"1:t");
         to.string(self.transaction.as_bytes());

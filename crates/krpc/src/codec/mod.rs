@@ -12,11 +12,11 @@ mod sink;
 
 use khashmir_types::Id;
 
-pub(crate) use encode::fits;
 pub use encode::{
     MAX_STORABLE, ReplyTooLong, encode_error, encode_query, encode_query_with, encode_reply,
     encode_reply_with, max_storable, write_reply,
 };
+pub(crate) use encode::{PING_LEN, answer_len, encode_query_padded, fits};
 pub use reply::{MalformedReply, ReplyBody};
 
 use crate::cursor::Cursor;

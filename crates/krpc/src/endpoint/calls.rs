@@ -2,6 +2,7 @@
 //!
 //! Keeps its indexes in step; must not decide when anything is sent, resent or given up.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
@@ -44,6 +45,8 @@ pub(super) struct Calls {
     deadlines: BTreeSet<(Time, CallId)>,
     /// In flight, by the 160 random bits that an answer must show; no two calls have the same.
     by_transaction: BTreeMap<[u8; TransactionId::LEN], CallId>,
+    /// How many are in flight to each address.
+    callees: BTreeMap<SocketAddr, usize>,
 }
 
 impl Calls {
@@ -65,8 +68,9 @@ impl Calls {
     /// Notes that a call was sent, for the first time or again.
     pub(super) fn launch(&mut self, id: CallId, flight: Flight) -> Option<&Call> {
         let call = self.all.get_mut(&id)?;
-        if let Some(before) = call.flight.replace(flight) {
-            self.deadlines.remove(&(before.deadline, id));
+        match call.flight.replace(flight) {
+            Some(before) => drop(self.deadlines.remove(&(before.deadline, id))),
+            None => *self.callees.entry(call.callee.addr).or_default() += 1,
         }
         self.deadlines.insert((flight.deadline, id));
         self.by_transaction.insert(call.transaction, id);
@@ -78,6 +82,7 @@ impl Calls {
         if let Some(flight) = call.flight {
             self.deadlines.remove(&(flight.deadline, id));
             self.by_transaction.remove(&call.transaction);
+            self.on_landed(call.callee.addr);
         } else if let Ok(place) = self.queued.binary_search(&id) {
             self.queued.remove(place);
         }
@@ -92,6 +97,11 @@ impl Calls {
         let transaction: &[u8; TransactionId::LEN] = transaction.as_bytes().try_into().ok()?;
         let id = self.by_transaction.get(transaction).copied()?;
         self.all.get(&id).is_some_and(|call| call.callee.addr == addr).then_some(id)
+    }
+
+    /// Is a call in flight to `addr`?
+    pub(super) fn awaits(&self, addr: SocketAddr) -> bool {
+        self.callees.contains_key(&addr)
     }
 
     /// The first call whose deadline is not after `now`.
@@ -120,5 +130,14 @@ impl Calls {
 
     pub(super) fn in_flight(&self) -> usize {
         self.deadlines.len()
+    }
+
+    fn on_landed(&mut self, addr: SocketAddr) {
+        if let Entry::Occupied(mut count) = self.callees.entry(addr) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
     }
 }

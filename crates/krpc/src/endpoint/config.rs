@@ -22,14 +22,25 @@ pub struct EndpointConfig {
     pub calls_per_second: u32,
     /// New calls that may go out at once after a rest. 256, so that [`Self::max_outstanding`] can be reached.
     pub burst: u32,
-    /// Queries from one IP address that are answered per second; further ones are dropped. 250: no honest node
-    /// asks so much, and a victim whose address is forged gets at most 3 Mbit/s from us. The limit counts all
-    /// nodes behind one address, and `u32::MAX` lifts it.
+    /// Must an address prove that it receives what we send, by answering a call of ours, before it gets more bytes than came
+    /// from it? Yes by default: else whoever forges a victim's address makes us a weapon. A larger reply is kept back until
+    /// a ping is answered; queries of ours are as long as the replies to them, so that they are answered at once.
+    pub demands_proof: bool,
+    /// Datagrams from one IP address with proven ports that are looked at per second; further ones are dropped. 250: no
+    /// honest node asks so much. Answers to calls of ours are not counted. `u32::MAX` lifts the limit.
     pub answers_per_second: u32,
-    /// Are queries from loopback addresses answered without that limit? No by default. In a network on one host an
+    /// Datagrams from all unproven addresses of one prefix (IPv4 /24, IPv6 /64) that are looked at per second. 100: a score
+    /// of newcomers behind one NAT can join at once. `u32::MAX` lifts the limit.
+    pub unproven_per_prefix: u32,
+    /// Datagrams from all unproven addresses together that are looked at per second. 5,000: more strangers than a bootstrap
+    /// node of a large network has, and a twentieth of what one core can serve, so that a flood of forged ones costs those
+    /// who have proved themselves nothing. `u32::MAX` lifts the limit.
+    pub unproven_per_second: u32,
+    /// Are datagrams from loopback addresses taken and answered without these limits? No by default. In a network on one host an
     /// address stands for many nodes, and from outside none of them can be forged.
     pub is_loopback_exempt: bool,
-    /// Are queries answered at all? Yes by default. If not, they are counted and dropped, unknown methods included.
+    /// Are queries answered at all? Yes by default. If not, they are counted and dropped, unknown methods included, but for pings
+    /// of those who owe us an answer: they may want to know first whether we are where we say.
     pub answers_queries: bool,
 }
 
@@ -42,7 +53,10 @@ impl Default for EndpointConfig {
             max_queued: 4096,
             calls_per_second: 1000,
             burst: 256,
+            demands_proof: true,
             answers_per_second: 250,
+            unproven_per_prefix: 100,
+            unproven_per_second: 5000,
             is_loopback_exempt: false,
             answers_queries: true,
         }
@@ -63,6 +77,8 @@ impl EndpointConfig {
             ("calls_per_second", self.calls_per_second > 0),
             ("burst", self.burst > 0),
             ("answers_per_second", self.answers_per_second > 0),
+            ("unproven_per_prefix", self.unproven_per_prefix > 0),
+            ("unproven_per_second", self.unproven_per_second > 0),
         ];
         match positive.into_iter().find(|(_, is_positive)| !is_positive) {
             Some((setting, _)) => Err(ConfigError::Zero { setting }),

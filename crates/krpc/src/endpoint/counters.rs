@@ -14,6 +14,8 @@ pub struct Counters {
     pub datagrams_out: u64,
     /// Bytes in them.
     pub bytes_out: u64,
+    /// Replies kept back until the address they go to has proved itself.
+    pub withheld: u64,
     /// Queries for a method that does not exist, each answered with error 203.
     pub unknown: u64,
     methods: [MethodCounters; Method::ALL.len()],
@@ -77,15 +79,21 @@ pub enum DropReason {
     Unexpected,
     /// A query, while [`EndpointConfig::answers_queries`](crate::EndpointConfig::answers_queries) is off.
     Unserved,
-    /// A query from an address that has had its answers for this second.
+    /// From a proven address that has sent its share of this second.
     TooManyQueries,
+    /// From an unproven address whose prefix has sent its share of this second.
+    PrefixBudget,
+    /// From an unproven address, as all of them together have sent their share of this second.
+    TotalBudget,
+    /// Not a datagram but the answer to one, larger than the query of an address that has not proved itself.
+    Unproven,
     /// Anything after [`Endpoint::stop`](crate::Endpoint::stop).
     Stopped,
 }
 
 impl DropReason {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::TooLong,
         Self::NotBencode,
         Self::NotAMessage,
@@ -94,8 +102,17 @@ impl DropReason {
         Self::Unexpected,
         Self::Unserved,
         Self::TooManyQueries,
+        Self::PrefixBudget,
+        Self::TotalBudget,
+        Self::Unproven,
         Self::Stopped,
     ];
+
+    /// Is it a limit that was reached, and no fault of the datagram?
+    #[must_use]
+    pub const fn is_limit(self) -> bool {
+        matches!(self, Self::TooManyQueries | Self::PrefixBudget | Self::TotalBudget | Self::Unproven)
+    }
 
     /// A name for logs and statistics: lower case, words joined by underscores.
     #[must_use]
@@ -109,6 +126,9 @@ impl DropReason {
             Self::Unexpected => "unexpected",
             Self::Unserved => "unserved",
             Self::TooManyQueries => "too_many_queries",
+            Self::PrefixBudget => "prefix_budget",
+            Self::TotalBudget => "total_budget",
+            Self::Unproven => "unproven",
             Self::Stopped => "stopped",
         }
     }

@@ -93,6 +93,21 @@ impl ReplyTo {
     }
 }
 
+/// What became of a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Delivery {
+    /// It goes out.
+    Sent,
+    /// It is kept back, as its address may be forged and it is larger than the query: send one ping to that address, once
+    /// ([`Repeat::Never`]). It goes out when the ping is answered.
+    NeedsProof,
+    /// It is kept back, and its address is being pinged already.
+    Waits,
+    /// It is dropped: too much waits for proofs, or nothing may be sent any more.
+    Dropped,
+}
+
 /// A datagram to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transmit {

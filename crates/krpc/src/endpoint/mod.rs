@@ -2,12 +2,14 @@
 //!
 //! Knows addresses, transactions and time; must not know what a query is for, or which node is worth asking.
 
+mod answering;
 mod arena;
 mod calls;
 mod config;
 mod counters;
 mod event;
-mod limits;
+mod guard;
+mod pace;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -19,14 +21,15 @@ use tracing::trace;
 
 pub use config::{ConfigError, EndpointConfig};
 pub use counters::{Counters, DropReason, MethodCounters};
-pub use event::{CallId, CallRefused, Callee, Event, Failure, Repeat, ReplyTo, Transmit};
+pub use event::{CallId, CallRefused, Callee, Delivery, Event, Failure, Repeat, ReplyTo, Transmit};
 
-use crate::codec::{MAX_DATAGRAM, Message, ReplyBody, decode, encode_error, encode_query_with};
-use crate::message::{ErrorCode, Query, Refusal, Reply};
-use crate::{Level, Method, TransactionId};
+use crate::codec::{MAX_DATAGRAM, Message, ReplyBody, answer_len, decode, encode_query_padded};
+use crate::message::Query;
+use crate::{Level, TransactionId};
 use arena::Arena;
 use calls::{Call, Calls, Flight};
-use limits::{Answers, Pace};
+use guard::Guard;
+use pace::Pace;
 
 /// The KRPC of one node: asks, matches answers to questions, and passes on what others ask.
 ///
@@ -48,7 +51,7 @@ pub struct Endpoint {
     calls: Calls,
     next_call: u64,
     pace: Pace,
-    answers: Answers,
+    guard: Guard,
     replies: Arena,
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
@@ -57,18 +60,18 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// The endpoint of the node `own_id`.
+    /// The endpoint of the node `own_id`, with secrets of its own from `rng`.
     ///
     /// # Panics
     /// If `config` does not pass [`EndpointConfig::validate`]: whoever takes it from outside asks that first.
     #[must_use]
     #[expect(clippy::expect_used, reason = "a fault of the program, which no peer can cause")]
-    pub fn new(own_id: Id, config: EndpointConfig) -> Self {
+    pub fn new(own_id: Id, config: EndpointConfig, rng: &mut impl Rng) -> Self {
         config.validate().expect("the caller has validated the configuration");
         Self {
             own_id,
             pace: Pace::new(&config),
-            answers: Answers::new(&config),
+            guard: Guard::new(&config, rng),
             config,
             calls: Calls::default(),
             next_call: 0,
@@ -116,13 +119,17 @@ impl Endpoint {
             return Err(CallRefused::QueueFull);
         }
         let transaction = TransactionId::random_bytes(rng);
-        let payload = encode_query_with(&transaction.into(), &self.own_id, query, Level::OURS);
+        let callee = callee.into();
+        let length = if self.guard.pads_for(callee.addr) { answer_len(query.method()) } else { 0 };
+        // The answer to a ping is always the same, and a ping that nobody asked for had better be short.
+        let level = if *query == Query::Ping { Level::ORIGINAL } else { Level::OURS };
+        let payload = encode_query_padded(&transaction.into(), &self.own_id, query, level, length);
         if payload.len() > MAX_DATAGRAM {
             return Err(CallRefused::TooLong { found: payload.len(), limit: MAX_DATAGRAM });
         }
         let id = CallId(self.next_call);
         self.next_call += 1;
-        let (callee, method) = (callee.into(), query.method());
+        let method = query.method();
         self.calls.enqueue(id, Call { callee, method, transaction, payload, repeat, flight: None });
         self.dispatch(now);
         Ok(id)
@@ -140,7 +147,14 @@ impl Endpoint {
         if self.stopped {
             return self.drop_datagram(from, DropReason::Stopped);
         }
+        // An answer to a call must come in, whatever else does. What turns out to be none is looked at again.
+        let is_awaited = self.calls.awaits(from);
+        if !is_awaited && !self.admit(from, datagram.len(), now) {
+            return self.dispatch(now);
+        }
         match decode(datagram) {
+            Ok(Message::Query { .. } | Message::Refused { .. })
+                if is_awaited && !self.admit(from, datagram.len(), now) => {}
             Ok(message) => self.handle_message(from, message, now),
             Err(error) => {
                 trace!(%from, %error, "dropped");
@@ -168,29 +182,6 @@ impl Endpoint {
             self.fail(id, Failure::SendError);
         }
         self.dispatch(now);
-    }
-
-    /// Answers a query. `reply` must be to the method that was asked for.
-    ///
-    /// Of the values of a `get_value`, those are sent that fit the datagram; those of a `find_value` only if all of
-    /// them fit and the asker takes them. A reply that does not fit at all becomes error 206.
-    pub fn reply(&mut self, to: &ReplyTo, reply: &Reply) {
-        debug_assert_eq!(reply.method(), to.method, "a reply of another kind than the query");
-        if self.stopped {
-            return;
-        }
-        let is_drained = self.transmits.is_empty();
-        match self.replies.encode(&to.transaction, &self.own_id, reply, to.level, is_drained) {
-            Ok(payload) => self.transmit(to.addr, payload),
-            Err(_) => self.reply_error(to, ErrorCode::ReplyTooLong),
-        }
-    }
-
-    /// Answers a query with an error.
-    pub fn reply_error(&mut self, to: &ReplyTo, code: ErrorCode) {
-        if !self.stopped {
-            self.refuse(to.addr, &to.transaction, Some(to.method), &code.into());
-        }
     }
 
     /// Ends all calls with [`Failure::Stopped`]. From now on nothing is asked and nothing answered; what waits
@@ -253,13 +244,13 @@ impl Endpoint {
         match message {
             Message::Query { transaction, sender, query, level } => {
                 let reply_to = ReplyTo { addr: from, transaction, method: query.method(), level };
-                if self.admits_query(from, Some(query.method()), now) {
+                if self.serves(from, Some(query.method())) {
                     self.events.push_back(Event::Query { from, sender, query, reply_to });
                 }
             }
             Message::Refused { transaction, method, refusal } => {
-                if self.admits_query(from, method, now) {
-                    self.refuse(from, &transaction, method, &refusal);
+                if self.serves(from, method) {
+                    self.refuse(from, &transaction, method, &refusal, now);
                 }
             }
             Message::Reply { transaction, body } => match self.calls.answered_by(from, &transaction) {
@@ -277,24 +268,6 @@ impl Endpoint {
         }
     }
 
-    /// Counts a query, and says whether its sender may have an answer.
-    fn admits_query(&mut self, from: SocketAddr, method: Option<Method>, now: Time) -> bool {
-        match method {
-            Some(method) => self.counters.of_mut(method).received += 1,
-            None => self.counters.unknown += 1,
-        }
-        if !self.config.answers_queries {
-            self.drop_datagram(from, DropReason::Unserved);
-            return false;
-        }
-        let is_exempt = self.config.is_loopback_exempt && from.ip().is_loopback();
-        let admitted = is_exempt || self.answers.admits(from.ip(), now);
-        if !admitted {
-            self.drop_datagram(from, DropReason::TooManyQueries);
-        }
-        admitted
-    }
-
     /// Ends a call with the reply it got.
     fn settle(&mut self, id: CallId, body: ReplyBody<'_>, now: Time) {
         let Some(call) = self.calls.remove(id) else { return };
@@ -307,6 +280,7 @@ impl Endpoint {
         };
         self.counters.of_mut(call.method).answered += 1;
         let from = Contact::new(found, call.callee.addr);
+        self.on_proof(from.addr, now);
         let only_sending = call.flight.filter(|flight| flight.sendings == 1);
         let rtt = only_sending.map(|flight| now.since(flight.since));
         self.events.push_back(Event::Answered { call: id, from, reply, rtt });
@@ -357,19 +331,6 @@ impl Endpoint {
             counters.resent += 1;
         }
         self.transmit(to, payload);
-    }
-
-    fn refuse(
-        &mut self,
-        to: SocketAddr,
-        transaction: &TransactionId,
-        method: Option<Method>,
-        refusal: &Refusal,
-    ) {
-        if let Some(method) = method {
-            self.counters.of_mut(method).refused += 1;
-        }
-        self.transmit(to, encode_error(transaction, refusal));
     }
 
     /// The one way out. Calls and the codec keep to [`MAX_DATAGRAM`]; should they fail to, silence is better.

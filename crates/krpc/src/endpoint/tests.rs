@@ -7,8 +7,9 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
 
 use super::*;
-use crate::Token;
-use crate::codec::{encode_query, encode_reply};
+use crate::codec::{encode_error, encode_query, encode_query_with, encode_reply};
+use crate::message::{ErrorCode, Reply};
+use crate::{Method, Token};
 
 const OWN: Id = Id::new([0xaa; Id::LEN]);
 const PEER: Id = Id::new([0xbb; Id::LEN]);
@@ -27,7 +28,12 @@ fn rng() -> ChaCha12Rng {
 }
 
 fn endpoint() -> Endpoint {
-    Endpoint::new(OWN, EndpointConfig::default())
+    Endpoint::new(OWN, config(), &mut rng())
+}
+
+/// Without what `tests/guard.rs` is about.
+fn config() -> EndpointConfig {
+    EndpointConfig { demands_proof: false, ..EndpointConfig::default() }
 }
 
 fn secs(seconds: u64) -> Duration {
@@ -215,16 +221,18 @@ fn a_query_is_answered_at_its_address_with_its_transaction() {
     endpoint.handle_datagram(addr(1), &encode_query(&t, &PEER, &Query::Ping), START);
     let Some(Event::Query { reply_to, from, .. }) = endpoint.poll_event() else { panic!("no query") };
     assert_eq!((from, reply_to.addr(), reply_to.method()), (addr(1), addr(1), Method::Ping));
-    endpoint.reply(&reply_to, &Reply::Ping);
-    endpoint.reply_error(&reply_to, ErrorCode::Server);
+    let _ = endpoint.reply(&reply_to, &Reply::Ping, START);
+    endpoint.reply_error(&reply_to, ErrorCode::Server, START);
     let expected =
         [encode_reply(&t, &OWN, &Reply::Ping).unwrap(), encode_error(&t, &ErrorCode::Server.into())];
     assert_eq!(transmits(&mut endpoint), expected.map(|payload| Transmit { to: addr(1), payload }));
 }
 
 #[test]
-fn every_query_of_ours_tells_our_level() {
-    let (_, _, first) = pinging();
+fn a_query_of_ours_tells_our_level() {
+    let mut endpoint = endpoint();
+    endpoint.call(peer(), &Query::FindValue { key: PEER }, START, &mut rng()).unwrap();
+    let first = endpoint.poll_transmit().unwrap();
     assert!(matches!(decode(&first.payload), Ok(Message::Query { level: Level::OURS, .. })));
 }
 
@@ -237,7 +245,7 @@ fn values_are_sent_unasked_only_to_those_who_take_them() {
         endpoint.handle_datagram(addr(1), &encode_query_with(&t, &PEER, &asked, level), START);
         let Some(Event::Query { reply_to, .. }) = endpoint.poll_event() else { panic!("no query") };
         assert_eq!(reply_to.level(), level);
-        endpoint.reply(&reply_to, &reply);
+        assert_eq!(endpoint.reply(&reply_to, &reply, START), Delivery::Sent);
         let sent = endpoint.poll_transmit().unwrap().payload;
         let has_values = sent.windows(6).any(|window| window == b"values");
         assert_eq!(has_values, level == Level::OURS, "to the original byte for byte as ever");
@@ -292,22 +300,21 @@ fn replies_and_errors_nobody_asked_for_are_met_with_silence() {
 }
 
 #[test]
-fn one_address_gets_no_more_answers_than_its_share() {
-    let mut endpoint =
-        Endpoint::new(OWN, EndpointConfig { answers_per_second: 3, ..EndpointConfig::default() });
+fn one_prefix_gets_no_more_answers_than_its_share() {
+    let mut endpoint = Endpoint::new(OWN, EndpointConfig { unproven_per_prefix: 3, ..config() }, &mut rng());
     let ping = encode_query(&TransactionId::from_slice(b"t").unwrap(), &PEER, &Query::Ping);
     for port in 1..=10 {
         endpoint.handle_datagram(SocketAddr::new(addr(1).ip(), port), &ping, START);
         endpoint.handle_datagram(addr(1), b"d1:ade1:q1:x1:t1:T1:y1:qe", START);
     }
     assert_eq!(events(&mut endpoint).len() + transmits(&mut endpoint).len(), 3);
-    assert_eq!(endpoint.counters().dropped(DropReason::TooManyQueries), 17);
+    assert_eq!(endpoint.counters().dropped(DropReason::PrefixBudget), 17);
 }
 
 #[test]
 fn calls_beyond_the_limit_wait_for_a_free_place_in_order() {
-    let config = EndpointConfig { max_outstanding: 2, max_queued: 3, ..EndpointConfig::default() };
-    let (mut endpoint, mut rng) = (Endpoint::new(OWN, config), rng());
+    let config = EndpointConfig { max_outstanding: 2, max_queued: 3, ..config() };
+    let (mut endpoint, mut rng) = (Endpoint::new(OWN, config, &mut rng()), rng());
     for host in 1..=5 {
         endpoint.call(addr(host), &Query::Ping, START, &mut rng).unwrap();
     }
@@ -324,8 +331,8 @@ fn calls_beyond_the_limit_wait_for_a_free_place_in_order() {
 
 #[test]
 fn the_timeout_of_a_queued_call_counts_from_its_sending() {
-    let config = EndpointConfig { max_outstanding: 1, ..EndpointConfig::default() };
-    let (mut endpoint, mut rng) = (Endpoint::new(OWN, config), rng());
+    let config = EndpointConfig { max_outstanding: 1, ..config() };
+    let (mut endpoint, mut rng) = (Endpoint::new(OWN, config, &mut rng()), rng());
     endpoint.call(addr(1), &Query::Ping, START, &mut rng).unwrap();
     endpoint.call(addr(2), &Query::Ping, START, &mut rng).unwrap();
     endpoint.handle_timeout(START + secs(9));
@@ -338,8 +345,8 @@ fn the_timeout_of_a_queued_call_counts_from_its_sending() {
 
 #[test]
 fn calls_beyond_the_pace_wait_for_their_turn() {
-    let config = EndpointConfig { calls_per_second: 10, burst: 2, ..EndpointConfig::default() };
-    let (mut endpoint, mut rng) = (Endpoint::new(OWN, config), rng());
+    let config = EndpointConfig { calls_per_second: 10, burst: 2, ..config() };
+    let (mut endpoint, mut rng) = (Endpoint::new(OWN, config, &mut rng()), rng());
     (1..=5).for_each(|host| assert!(endpoint.call(addr(host), &Query::Ping, START, &mut rng).is_ok()));
     assert_eq!(transmits(&mut endpoint).len(), 2);
     assert_eq!(endpoint.poll_timeout(), Some(START + Duration::from_millis(100)));
@@ -351,8 +358,8 @@ fn calls_beyond_the_pace_wait_for_their_turn() {
 
 #[test]
 fn a_cancelled_call_leaves_no_trace_and_frees_its_place() {
-    let config = EndpointConfig { max_outstanding: 1, ..EndpointConfig::default() };
-    let (mut endpoint, mut rng) = (Endpoint::new(OWN, config), rng());
+    let config = EndpointConfig { max_outstanding: 1, ..config() };
+    let (mut endpoint, mut rng) = (Endpoint::new(OWN, config, &mut rng()), rng());
     let calls = [1, 2, 3].map(|host| endpoint.call(addr(host), &Query::Ping, START, &mut rng).unwrap());
     let first = endpoint.poll_transmit().unwrap();
     endpoint.cancel(calls[1]);
@@ -377,8 +384,8 @@ fn a_send_error_fails_the_calls_to_that_address_only() {
 
 #[test]
 fn after_the_stop_all_calls_have_failed_and_nothing_is_said() {
-    let config = EndpointConfig { max_outstanding: 2, ..EndpointConfig::default() };
-    let (mut endpoint, mut rng) = (Endpoint::new(OWN, config), rng());
+    let config = EndpointConfig { max_outstanding: 2, ..config() };
+    let (mut endpoint, mut rng) = (Endpoint::new(OWN, config, &mut rng()), rng());
     let ping = encode_query(&TransactionId::from_slice(b"t").unwrap(), &PEER, &Query::Ping);
     endpoint.handle_datagram(addr(1), &ping, START);
     let Some(Event::Query { reply_to, .. }) = endpoint.poll_event() else { panic!("no query") };
@@ -388,8 +395,8 @@ fn after_the_stop_all_calls_have_failed_and_nothing_is_said() {
     endpoint.stop();
     assert_eq!(causes(&mut endpoint), vec![Failure::Stopped; 3]);
     endpoint.handle_datagram(addr(1), &ping, START);
-    endpoint.reply(&reply_to, &Reply::Ping);
-    endpoint.reply_error(&reply_to, ErrorCode::Server);
+    let _ = endpoint.reply(&reply_to, &Reply::Ping, START);
+    endpoint.reply_error(&reply_to, ErrorCode::Server, START);
     endpoint.handle_timeout(START + secs(100));
     assert_eq!(endpoint.call(addr(1), &Query::Ping, START, &mut rng), Err(CallRefused::Stopped));
     assert_eq!(
@@ -420,7 +427,7 @@ fn a_reply_that_fits_no_datagram_becomes_error_206() {
         method: Method::FindValue,
         level: Level::OURS,
     };
-    endpoint.reply(&to, &Reply::FindValue { nodes: vec![peer(); 60], num: 0, values: vec![] });
+    let _ = endpoint.reply(&to, &Reply::FindValue { nodes: vec![peer(); 60], num: 0, values: vec![] }, START);
     let payload = endpoint.poll_transmit().unwrap().payload;
     assert!(matches!(decode(&payload), Ok(Message::Error { code: 206, .. })));
 }
@@ -456,9 +463,8 @@ fn values(sizes: &[usize]) -> Reply {
 /// Plays the inputs, then waits for the end of all calls. Gives everything sent, everything that happened,
 /// and the calls that were made.
 fn played(inputs: &[Input]) -> (Vec<Transmit>, Vec<Event>, Vec<CallId>) {
-    let config =
-        EndpointConfig { max_outstanding: 3, calls_per_second: 5, burst: 2, ..EndpointConfig::default() };
-    let (mut endpoint, mut rng, mut now) = (Endpoint::new(OWN, config), rng(), START);
+    let config = EndpointConfig { max_outstanding: 3, calls_per_second: 5, burst: 2, ..config() };
+    let (mut endpoint, mut rng, mut now) = (Endpoint::new(OWN, config, &mut rng()), rng(), START);
     let (mut sent, mut happened, mut calls) = (Vec::<Transmit>::new(), Vec::new(), Vec::new());
     for input in inputs {
         match input {
@@ -484,7 +490,8 @@ fn played(inputs: &[Input]) -> (Vec<Transmit>, Vec<Event>, Vec<CallId>) {
             Input::Query { host, values: sizes } => {
                 let (transaction, method, level) =
                     (TransactionId::random(&mut rng), Method::GetValue, Level::OURS);
-                endpoint.reply(&ReplyTo { addr: addr(*host), transaction, method, level }, &values(sizes));
+                let to = ReplyTo { addr: addr(*host), transaction, method, level };
+                let _ = endpoint.reply(&to, &values(sizes), now);
             }
             Input::SendError { host } => endpoint.handle_send_error(addr(*host), now),
         }

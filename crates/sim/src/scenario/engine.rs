@@ -56,6 +56,8 @@ pub struct EnginePlan {
     pub initial_delay: Option<Duration>,
     /// Queries from one address that are answered per second.
     pub answers_per_second: Option<u32>,
+    /// Must addresses prove themselves before they get more than came from them?
+    pub demands_proof: Option<bool>,
     /// On how many nodes a value is stored.
     pub redundancy: Option<usize>,
     /// How long a value is kept after it was stored.
@@ -128,7 +130,8 @@ fn set_pace(settings: &mut Settings, concurrency: usize, timeout: Duration, init
         caution: None,
         ..settings.lookup
     };
-    settings.calls = EndpointConfig { timeout, initial_delay, ..settings.calls.clone() };
+    settings.calls =
+        EndpointConfig { timeout, initial_delay, demands_proof: false, ..settings.calls.clone() };
     settings.table = TableConfig {
         k: 8,
         first_buckets: [0; 4],
@@ -169,6 +172,7 @@ impl EnginePlan {
         set(&mut calls.timeout, self.timeout);
         set(&mut calls.initial_delay, self.initial_delay);
         set(&mut calls.answers_per_second, self.answers_per_second);
+        set(&mut calls.demands_proof, self.demands_proof);
         set(&mut table.k, self.bucket);
         set(&mut table.replacements, self.replacements);
         set(&mut table.bucket_staleness, self.bucket_staleness);
