@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use khashmir::{Scope, Settings};
 
 use crate::duration;
 use crate::help;
@@ -97,6 +98,35 @@ pub(crate) struct NetworkArgs {
     /// [env: KHASHMIR_ALLOW_PRIVATE]
     #[arg(long)]
     pub(crate) allow_private: bool,
+    /// What kind of network it is, and so which defences are on [default: public] [env: KHASHMIR_PRESET]
+    #[arg(long, value_name = "KIND", value_enum)]
+    pub(crate) preset: Option<Preset>,
+}
+
+/// The kinds of networks, as the library knows them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Preset {
+    /// The internet: every defence is on
+    Public,
+    /// A network of one owner: private addresses are accepted, and none must prove itself
+    Lan,
+    /// A network made for a test: as lan, without limits on how much is asked and answered
+    Test,
+}
+
+impl NetworkArgs {
+    /// The settings that these arguments imply.
+    pub(crate) fn settings(&self) -> Settings {
+        let mut settings = Settings::of(match self.preset {
+            None | Some(Preset::Public) => khashmir::Preset::Public,
+            Some(Preset::Lan) => khashmir::Preset::Lan,
+            Some(Preset::Test) => khashmir::Preset::Test,
+        });
+        if self.allow_private {
+            settings.scope = Scope::ANY;
+        }
+        settings
+    }
 }
 
 /// What every command needs that visits a network for a moment.

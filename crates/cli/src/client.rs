@@ -6,7 +6,7 @@ use std::path::Path;
 use std::pin::pin;
 use std::time::Duration;
 
-use khashmir::{Error, JoinFailure, JoinOutcome, Khashmir, Role, Scope, Settings};
+use khashmir::{Error, JoinFailure, JoinOutcome, Khashmir, Role, Settings};
 use tokio::time::interval;
 
 use crate::args::ClientArgs;
@@ -56,7 +56,7 @@ impl Client {
             reason = stop.reached() => return Err(too_late(reason, "no bootstrap name could be resolved in time").into()),
         };
         // Whom the user names may be spoken to, wherever that is.
-        settings.scope = if args.network.allow_private { Scope::ANY } else { hosts.scope() };
+        settings.scope = settings.scope.or(hosts.scope());
         let ip = if hosts.are_local() { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED };
         let bind = args.bind.unwrap_or_else(|| SocketAddr::from((ip, 0)));
         let client = Self { node: start(bind, args.network.state.as_deref(), settings).await?, stop };

@@ -5,7 +5,9 @@ use std::env;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 
-use crate::args::{Command, NetworkArgs};
+use clap::ValueEnum;
+
+use crate::args::{Command, NetworkArgs, Preset};
 use crate::failure::Failure;
 use crate::host::Host;
 
@@ -33,7 +35,18 @@ fn network(args: &mut NetworkArgs) -> Result<(), Failure> {
         args.state = variable("KHASHMIR_STATE").map(Into::into);
     }
     args.allow_private |= variable("KHASHMIR_ALLOW_PRIVATE").is_some_and(|value| !is_falsey(&value));
+    if args.preset.is_none() {
+        args.preset = preset()?;
+    }
     Ok(())
+}
+
+fn preset() -> Result<Option<Preset>, Failure> {
+    let name = "KHASHMIR_PRESET";
+    let Some(text) = text(name)? else { return Ok(None) };
+    let preset = Preset::from_str(text.trim(), true);
+    let unknown = |_| invalid(name, &format!("{text:?} is none of public, lan and test"));
+    preset.map(Some).map_err(unknown)
 }
 
 fn bind() -> Result<Option<SocketAddr>, Failure> {

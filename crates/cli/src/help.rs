@@ -33,6 +33,7 @@ Environment:
   KHASHMIR_STATE          as --state
   KHASHMIR_BIND           as --bind, for node only
   KHASHMIR_ALLOW_PRIVATE  as --allow-private
+  KHASHMIR_PRESET         as --preset
   KHASHMIR_LOG            what to log, such as info or khashmir=debug; else RUST_LOG
   NO_COLOR, CLICOLOR_FORCE
 An empty variable counts as unset.

@@ -5,7 +5,7 @@ use std::io;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use khashmir::{Error, Get, GetOutcome, Id, Settings, Source, Value};
+use khashmir::{Error, Get, GetOutcome, Id, Source, Value};
 
 use crate::args::{General, GetArgs};
 use crate::client::{Client, Ended};
@@ -20,7 +20,7 @@ use crate::stopwatch::Stopwatch;
 pub(crate) async fn run(args: GetArgs, general: &General, output: &Output) -> anyhow::Result<Exit> {
     let stop = Stop::after(general.timeout)?;
     let key = stop.bound("the key", move || args.key.resolve()).await?;
-    let mut settings = Settings::default();
+    let mut settings = args.client.network.settings();
     if let Some(values) = args.values {
         settings.retrieve_values = khashmir::Wanted { values: Some(values), nodes: None };
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use khashmir::{Contact, Error, Found, Id, Settings};
+use khashmir::{Contact, Error, Found, Id};
 
 use crate::args::{General, LookupArgs};
 use crate::client::{Client, Ended};
@@ -16,7 +16,7 @@ use crate::stop::Stop;
 pub(crate) async fn run(args: LookupArgs, general: &General, output: &Output) -> anyhow::Result<Exit> {
     let stop = Stop::after(general.timeout)?;
     let key = stop.bound("the key", move || args.key.resolve()).await?;
-    let mut settings = Settings::default();
+    let mut settings = args.client.network.settings();
     settings.lookup.k = args.k;
     let client = Client::join(&args.client, settings, stop, output).await?;
     let what = || format!("looking up {}", human::short(&key));

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
-use khashmir::{Error, Khashmir, Role, Scope, Settings, Statistics};
+use khashmir::{Error, Khashmir, Role, Statistics};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::args::{General, NodeArgs};
@@ -39,9 +39,8 @@ pub(crate) async fn run(args: NodeArgs, general: &General, output: &Output) -> a
 }
 
 async fn start(args: &NodeArgs) -> Result<Khashmir, Failure> {
-    let mut settings = Settings::default();
+    let mut settings = args.network.settings();
     settings.role = if args.read_only { Role::Read } else { Role::Write };
-    settings.scope = if args.network.allow_private { Scope::ANY } else { Scope::PUBLIC };
     let mut builder = Khashmir::builder().bind(args.bind.unwrap_or(DEFAULT_BIND)).settings(settings);
     if let Some(directory) = &args.network.state {
         builder = builder.state(directory);

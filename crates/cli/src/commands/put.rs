@@ -2,7 +2,7 @@
 
 use std::io;
 
-use khashmir::{Error, Id, Settings, StoreOutcome};
+use khashmir::{Error, Id, StoreOutcome};
 
 use crate::args::{General, PutArgs};
 use crate::client::{Client, Ended};
@@ -19,7 +19,7 @@ pub(crate) async fn run(args: PutArgs, general: &General, output: &Output) -> an
     let stop = Stop::after(general.timeout)?;
     let key = stop.bound("the key", move || args.key.resolve()).await?;
     let value = stop.bound("the value", move || value::read(args.value, args.file.as_deref())).await?;
-    let client = Client::join(&args.client, Settings::default(), stop, output).await?;
+    let client = Client::join(&args.client, args.client.network.settings(), stop, output).await?;
     let what = || format!("storing {}", human::short(&key));
     let stored = client.conclude(output, what, client.node().store(key, value)).await;
     client.leave().await;
@@ -40,7 +40,7 @@ fn summarise(key: Id, min_stored: usize, put: &Ended<StoreOutcome>, output: &Out
         None if stored < min_stored => (Exit::UnderStored, "under_stored"),
         None => (Exit::Done, "stored"),
     };
-    let expires = Settings::default().key_expire;
+    let expires = khashmir::Settings::default().key_expire;
     if stored > 0 {
         output.text(format_args!(
             "stored  {}  on {stored} of {} in {}  (expires in {})",
