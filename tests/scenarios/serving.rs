@@ -269,8 +269,7 @@ struct Served {
 }
 
 impl Served {
-    fn new(seed: u64, mut settings: Settings) -> Self {
-        settings.calls.demands_proof = false; // the peer answers no pings
+    fn new(seed: u64, settings: Settings) -> Self {
         let mut world = World::new(seed);
         let (node, peer) = (world.add_with(settings), world.add_outsider(peer()));
         Self { world, node, peer }

@@ -1,5 +1,6 @@
 //! `Tampered`: an honest engine whose words somebody changes on their way. Knows no wire and no particular lie.
 
+use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::net::SocketAddr;
 
@@ -34,6 +35,9 @@ pub trait Tamper: Debug + Send {
     }
 }
 
+/// Queries remembered until they are answered: as many as an engine keeps answers back for. Older ones get no answer.
+const MAX_ASKED: usize = 128;
+
 /// An honest engine with a [`Tamper`] between it and the network.
 ///
 /// Of an engine that is not part of the network yet, start a join first. Its events are dropped, and its commits run
@@ -42,8 +46,9 @@ pub trait Tamper: Debug + Send {
 pub struct Tampered<S, T> {
     engine: Engine<S>,
     tamper: T,
-    /// The query that was handed to the engine last: it answers before it gets another input, or with an error.
-    asked: Option<Asked>,
+    /// The queries that the engine has not answered yet, the oldest first: it answers at once, or once the asker has proved
+    /// its address.
+    asked: VecDeque<Asked>,
     deeds: Deeds,
 }
 
@@ -51,7 +56,7 @@ impl<S: Storage, T: Tamper> Tampered<S, T> {
     /// Puts `tamper` between `engine` and the network.
     #[must_use]
     pub fn new(engine: Engine<S>, tamper: T) -> Self {
-        Self { engine, tamper, asked: None, deeds: Deeds::default() }
+        Self { engine, tamper, asked: VecDeque::new(), deeds: Deeds::default() }
     }
 
     fn settle(&mut self, now: Time) {
@@ -70,8 +75,12 @@ impl<S: Storage, T: Tamper> Tampered<S, T> {
     }
 
     fn pass_answer(&mut self, honest: Transmit) -> Option<Transmit> {
-        let Some(asked) = &self.asked else { return Some(honest) };
-        let Some(answer) = asked.read_answer(&honest) else { return Some(honest) };
+        let answer_to = |asked: &Asked| asked.read_answer(&honest);
+        let Some(place) = self.asked.iter().position(|asked| answer_to(asked).is_some()) else {
+            return Some(honest);
+        };
+        let asked = &self.asked.remove(place)?;
+        let answer = answer_to(asked)?;
         let said = self.tamper.alter_answer(asked, answer.clone());
         if said.as_ref() == Some(&answer) {
             return Some(honest);
@@ -83,20 +92,22 @@ impl<S: Storage, T: Tamper> Tampered<S, T> {
 
 impl<S: Storage + Debug + Send, T: Tamper> Adversary for Tampered<S, T> {
     fn handle_datagram(&mut self, from: SocketAddr, datagram: &[u8], now: Time) {
-        self.asked = Asked::read(from, datagram);
-        if let Some(asked) = &self.asked {
+        if let Some(asked) = Asked::read(from, datagram) {
             self.deeds.asked += 1;
-            if !self.tamper.admits(asked) {
+            if !self.tamper.admits(&asked) {
                 self.deeds.misdeeds += 1;
                 return;
             }
+            if self.asked.len() == MAX_ASKED {
+                self.asked.pop_front();
+            }
+            self.asked.push_back(asked);
         }
         self.engine.handle_datagram(from, datagram, now);
         self.settle(now);
     }
 
     fn handle_timeout(&mut self, now: Time) {
-        self.asked = None;
         self.engine.handle_timeout(now);
         self.settle(now);
     }

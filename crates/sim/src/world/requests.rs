@@ -1,9 +1,10 @@
 //! What is asked of a world most: each request with its own outcome.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use khashmir::krpc::{Message, Query, Reply, TransactionId, decode, encode_query};
+use khashmir::krpc::{Message, Method, Query, Reply, TransactionId, decode, encode_query, encode_reply};
 use khashmir::{Found, GetOutcome, Id, JoinOutcome, Outcome, Request, StoreOutcome, Value};
 
 use super::World;
@@ -54,7 +55,8 @@ impl World {
         }
     }
 
-    /// Has an outsider ask a node, and returns the reply or the error's code, if one comes within a second.
+    /// Has an outsider ask a node, and returns the reply or the error's code, if one comes within a second. If none does, it
+    /// answers the node's pings, as somebody who is where he says, and waits for another second.
     pub fn ask(&mut self, outsider: HostId, host: HostId, query: &Query) -> Option<Result<Reply, i64>> {
         const PURPOSE: u64 = 0xa5c;
         let already = self.received(outsider).len();
@@ -64,13 +66,40 @@ impl World {
         let to = self.addr(host);
         self.send(outsider, to, encode_query(&transaction, &id, query));
         self.run_for(Duration::from_secs(1));
-        let answers = self.received(outsider)[already..].iter();
-        answers.filter(|answer| answer.from == to).find_map(|answer| match decode(&answer.payload).ok()? {
-            Message::Reply { transaction: t, body } if t == transaction => {
-                Some(Ok(body.read(query.method()).ok()?.1))
+        if let Some(answer) = self.answer_to(outsider, already, &transaction, query.method()) {
+            return Some(answer);
+        }
+        for ping in self.pings(outsider, already, to) {
+            let pong = encode_reply(&ping, &id, &Reply::Ping).ok()?;
+            self.send(outsider, to, pong);
+        }
+        self.run_for(Duration::from_secs(1));
+        self.answer_to(outsider, already, &transaction, query.method())
+    }
+
+    /// What has come to an outsider after the first `already` datagrams, in answer to `transaction`.
+    fn answer_to(
+        &self,
+        outsider: HostId,
+        already: usize,
+        transaction: &TransactionId,
+        method: Method,
+    ) -> Option<Result<Reply, i64>> {
+        self.received(outsider)[already..].iter().find_map(|answer| match decode(&answer.payload).ok()? {
+            Message::Reply { transaction: t, body } if t == *transaction => {
+                Some(Ok(body.read(method).ok()?.1))
             }
-            Message::Error { transaction: t, code, .. } if t == transaction => Some(Err(code)),
+            Message::Error { transaction: t, code, .. } if t == *transaction => Some(Err(code)),
             _ => None,
         })
+    }
+
+    fn pings(&self, outsider: HostId, already: usize, from: SocketAddr) -> Vec<TransactionId> {
+        let received = self.received(outsider)[already..].iter().filter(|datagram| datagram.from == from);
+        let ping = |message| match message {
+            Message::Query { transaction, query: Query::Ping, .. } => Some(transaction),
+            _ => None,
+        };
+        received.filter_map(|datagram| ping(decode(&datagram.payload).ok()?)).collect()
     }
 }
