@@ -18,7 +18,7 @@ use khashmir_types::{Contact, Id, Time};
 use rand::Rng;
 
 use crate::slots::Slots;
-use crate::{Commit, Committed, Storage, StorageError, Swept, Ticket, Totals};
+use crate::{Commit, Committed, Publisher, Storage, StorageError, StoreLimits, Swept, Ticket, Totals};
 use file::{Connection, StoreFile};
 use layers::Layers;
 use overlay::Overlay;
@@ -92,8 +92,14 @@ impl RedbStorage {
 }
 
 impl Storage for RedbStorage {
-    fn put(&mut self, key: &Id, value: &[u8], now: Time) -> Result<Ticket, StorageError> {
-        self.slots.put(key, value, now)?;
+    fn put(
+        &mut self,
+        key: &Id,
+        value: &[u8],
+        publisher: Publisher,
+        now: Time,
+    ) -> Result<Ticket, StorageError> {
+        self.slots.put(key, value, publisher, now)?;
         Ok(self.ticket)
     }
 
@@ -105,16 +111,26 @@ impl Storage for RedbStorage {
         self.slots.count(key)
     }
 
-    fn sample(&self, key: &Id, limit: usize, rng: &mut dyn Rng) -> Result<Vec<Bytes>, StorageError> {
-        self.slots.sample(key, limit, rng)
+    fn set_limits(&mut self, limits: StoreLimits) {
+        self.slots.set_limits(limits);
+    }
+
+    fn sample_into(
+        &self,
+        key: &Id,
+        limit: usize,
+        rng: &mut dyn Rng,
+        out: &mut Vec<Bytes>,
+    ) -> Result<(), StorageError> {
+        self.slots.sample_into(key, limit, rng, out)
     }
 
     fn expire(&mut self, before: Time, limit: usize) -> Result<Swept, StorageError> {
         self.slots.expire(before, limit)
     }
 
-    fn clamp_times(&mut self, now: Time, limit: usize) -> Result<Swept, StorageError> {
-        self.slots.clamp_times(now, limit)
+    fn latest(&self) -> Time {
+        self.slots.latest()
     }
 
     fn totals(&self) -> Totals {
@@ -140,6 +156,9 @@ impl Storage for RedbStorage {
     }
 
     fn begin_commit(&mut self) -> Option<Commit> {
+        if self.slots.rows().is_staged() && self.commit.is_none() {
+            self.slots.stage_summary();
+        }
         let layers = self.slots.rows_mut();
         let is_open = self.database.is_some() && !layers.has_failed();
         if self.commit.is_some() || (is_open && !layers.is_staged()) {

@@ -17,7 +17,7 @@ use ::redb::{
 use super::RedbOptions;
 use super::overlay::Overlay;
 use crate::StorageError;
-use crate::row::{Due, FORMAT, Meta, Row, RowKey, number};
+use crate::row::{FORMAT, Meta, Row, RowKey, count_in_head, number};
 
 /// Every row there is, in the order of their keys. Its name tells our files from those of other programs.
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("khashmir");
@@ -248,17 +248,26 @@ impl Reader {
         })
     }
 
-    /// The first `Due` row from `from` on.
-    pub(super) fn next_due(&self, file: &StoreFile, from: Bound<Due>) -> Result<Option<Due>, StorageError> {
-        let from = from.map(|due| RowKey::Due(due).encode());
-        let to = RowKey::Due(Due::LAST).encode();
-        let bounds = (from.as_ref().map(|key| &key[..]), Bound::Included(&to[..]));
+    /// How many values the head with this key tells of.
+    pub(super) fn count(&self, file: &StoreFile, head: &RowKey) -> Result<u64, StorageError> {
+        file.guarded(|| {
+            let found = self.table.get(&head.encode()[..]).map_err(|error| file.redb_error(error))?;
+            let Some(bytes) = found else { return Ok(0) };
+            count_in_head(bytes.value())
+                .ok_or_else(|| StorageError::corrupt(&file.path, "a head of a wrong length"))
+        })
+    }
+
+    /// The first row from `from` on, if it is of a kind that is looked for in order.
+    pub(super) fn next(&self, file: &StoreFile, from: Bound<RowKey>) -> Result<Option<RowKey>, StorageError> {
+        let from = from.map(|key| key.encode());
+        let bounds = (from.as_ref().map(|key| &key[..]), Bound::Unbounded);
         file.guarded(|| {
             let mut range = self.table.range::<&[u8]>(bounds).map_err(|error| file.redb_error(error))?;
             let Some(first) = range.next() else { return Ok(None) };
             let (key, _) = first.map_err(|error| file.redb_error(error))?;
-            let due = Due::decode(key.value());
-            due.map(Some).ok_or_else(|| StorageError::corrupt(&file.path, "a key of a wrong length"))
+            let next = RowKey::decode(key.value());
+            next.map(Some).ok_or_else(|| StorageError::corrupt(&file.path, "a key of a wrong length"))
         })
     }
 }

@@ -14,6 +14,8 @@ use tempfile::TempDir;
 
 use super::*;
 
+const SOMEBODY: Publisher = Publisher::V4([192, 0, 2]);
+
 /// What the disk refuses, shared with the backends made for it.
 #[derive(Debug, Default)]
 struct Disk {
@@ -120,7 +122,7 @@ fn fresh(options: RedbOptions) -> (TempDir, Arc<Disk>, RedbStorage) {
 
 fn put(storage: &mut RedbStorage, numbers: std::ops::Range<u32>) {
     for n in numbers {
-        storage.put(&Id::MAX, &n.to_be_bytes(), Time::from_secs(1)).unwrap();
+        storage.put(&Id::MAX, &n.to_be_bytes(), SOMEBODY, Time::from_secs(1)).unwrap();
     }
 }
 
