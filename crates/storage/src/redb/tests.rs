@@ -1,5 +1,8 @@
 //! A `RedbStorage` on a disk that fails.
 
+mod crashes;
+mod platter;
+
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
