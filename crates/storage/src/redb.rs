@@ -26,11 +26,12 @@ use overlay::Overlay;
 /// Settings of a [`RedbStorage`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedbOptions {
-    /// Bytes of the file that may be kept in memory: 16 MiB. More makes reads of a large file faster; redb's own
-    /// default of 1 GiB is too much for one of many nodes in a process.
+    /// Bytes of the file that may be kept in memory: 64 MiB, enough for a key with 100,000 values and for some
+    /// 300,000 small ones. It grows as pages are read; a page that is not there costs a system call, several times the rest of
+    /// a read. Redb's own default is 1 GiB.
     pub cache_bytes: usize,
-    /// Bytes that may be staged before changes are refused with [`StorageError::Backlogged`]: 16 MiB, some
-    /// 40,000 small values and a second or two of what a disk takes. One call may go over it by what it stages.
+    /// Bytes that may be staged before changes are refused with [`StorageError::Backlogged`]: 32 MiB, more than a
+    /// second or two of what a disk takes. One call may go over it by what it stages.
     pub staged_bytes: usize,
     /// Read and check the whole file when it is opened, for a file that may have been damaged from outside. A
     /// file of millions of values takes a while; after a crash this is not needed. Off.
@@ -39,7 +40,7 @@ pub struct RedbOptions {
 
 impl Default for RedbOptions {
     fn default() -> Self {
-        Self { cache_bytes: 16 << 20, staged_bytes: 16 << 20, check_file: false }
+        Self { cache_bytes: 64 << 20, staged_bytes: 32 << 20, check_file: false }
     }
 }
 
