@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use khashmir_storage::{Commit, Committed, Publisher, RedbStorage, Storage};
+use khashmir_storage::{Commit, Committed, Publisher, RedbStorage, Storage, StorageError};
 use khashmir_types::{Id, Time};
 use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
@@ -52,16 +52,23 @@ impl Store {
         store
     }
 
+    /// Puts a value unless too much waits already.
+    fn put(&mut self, key: &Id, len: usize) -> bool {
+        let mut value = vec![0; len];
+        value[..8].copy_from_slice(&self.put.to_be_bytes());
+        let publisher = Publisher::V4([10, 0, 0]);
+        match self.storage.put(key, &value, publisher, Time::from_micros(self.put)) {
+            Ok(_) => self.put += 1,
+            Err(StorageError::Backlogged { .. }) => return false,
+            Err(error) => panic!("{error}"),
+        }
+        true
+    }
+
     /// Puts one value, if there are still some to put and room for one more; sees to commits.
     fn step(&mut self, until: u64, key: impl Fn(u64) -> Id, len: usize) {
-        let is_full = self.put == until || self.put - self.durable == MAX_PARKED;
-        if !is_full {
-            let mut value = vec![0; len];
-            value[..8].copy_from_slice(&self.put.to_be_bytes());
-            let publisher = Publisher::V4([10, 0, 0]);
-            self.storage.put(&key(self.put), &value, publisher, Time::from_micros(self.put)).unwrap();
-            self.put += 1;
-        }
+        let has_room = self.put < until && self.put - self.durable < MAX_PARKED;
+        let is_full = !(has_room && self.put(&key(self.put), len));
         if self.is_committing {
             let ended = if is_full { self.committed.recv().ok() } else { self.committed.try_recv().ok() };
             if let Some(committed) = ended {

@@ -165,20 +165,35 @@ fn a_full_store_displaces_the_values_of_others_but_not_our_own() {
 }
 
 #[test]
-fn who_cannot_store_here_gets_no_token() {
+fn a_role_that_does_not_store_gives_no_token() {
     let read = &mut engine(Settings { role: Role::Read, ..settings() });
     assert_eq!(offered_token(read, START), None);
+}
 
+#[test]
+fn while_the_disk_fails_reads_go_on_and_stores_are_refused() {
     let storage = FaultyStorage::new(MemoryStorage::new());
     let mut engine = Engine::new(storage, settings(), [7; 32], START).unwrap();
-    engine.storage.fail_next(StorageOperation::Commit, 1);
-    assert!(offered_token(&mut engine, START).is_some());
+    let token = token(&mut engine, START);
+    assert!(ask(&mut engine, &store(token.clone()), START).is_empty());
     commit(&mut engine, START);
-    assert_eq!(offered_token(&mut engine, START), None, "the disk is full, say");
+    assert_eq!(answers(&mut engine).len(), 1);
+
+    assert!(ask(&mut engine, &store(token.clone()), START).is_empty());
+    engine.storage.fail_next(StorageOperation::Commit, 1);
+    commit(&mut engine, START);
+    assert!(is_error(&answers(&mut engine), ErrorCode::Server));
+    assert!(engine.storage_error().is_some());
+    assert!(is_error(&ask(&mut engine, &store(token.clone()), START), ErrorCode::Server), "at once");
+    assert_eq!(offered_token(&mut engine, START), None);
+    let get = Query::GetValue { key: Id::sha1(b"key"), num: 0 };
+    assert!(matches!(&ask(&mut engine, &get, START)[..], [Message::Reply { .. }]));
+
     let later = START + Duration::from_secs(1);
     engine.handle_timeout(later);
     commit(&mut engine, later);
     assert!(offered_token(&mut engine, later).is_some());
+    assert!(ask(&mut engine, &store(token), later).is_empty());
 }
 
 #[test]
