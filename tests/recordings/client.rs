@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use khashmir::storage::Publisher;
 use khashmir::{
     Contact, Event, Id, MemoryStorage, OperationId, Outcome, Request, Settings, Storage, Time, Wanted,
 };
@@ -75,7 +76,7 @@ impl<'a> Stage<'a> {
         for value in
             told(scenario, "values").filter(|told| told["t"] == 0.0).flat_map(|t| list(&t["args"][1]))
         {
-            storage.put(&key, &bytes(&value["bytes"]), START).unwrap();
+            storage.put(&key, &bytes(&value["bytes"]), Publisher::Ourselves, START).unwrap();
         }
         let rig = Rig::new(storage, settings);
         let peer = |peer: &Value| {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use khashmir::storage::Publisher;
 use khashmir::{Contact, Id, MemoryStorage, Request, Settings, Storage};
 use khashmir_recordings::{Value, bytes, load};
 
@@ -160,7 +161,7 @@ fn storage(fixture: &Value, unproven: &[Contact]) -> MemoryStorage {
     storage.set_contacts(unproven).unwrap();
     for (key, values) in fixture["values"].as_object().unwrap() {
         for value in list(values) {
-            storage.put(&key.parse().unwrap(), &bytes(value), START).unwrap();
+            storage.put(&key.parse().unwrap(), &bytes(value), Publisher::Ourselves, START).unwrap();
         }
     }
     while let Some(commit) = storage.begin_commit() {

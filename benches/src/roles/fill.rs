@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 use anyhow::{Context, Result};
+use khashmir::storage::Publisher;
 use khashmir::{RedbStorage, Storage};
 
 use super::control;
@@ -45,7 +46,7 @@ fn put(store: &mut RedbStorage, next: &mut u64, keys: u64) -> Result<()> {
     let end = keys.min(*next + BATCH / corpus::VALUES);
     for key in *next..end {
         for value in 0..corpus::VALUES {
-            store.put(&corpus::key(key), &corpus::value(key, value), now)?;
+            store.put(&corpus::key(key), &corpus::value(key, value), Publisher::Ourselves, now)?;
         }
     }
     *next = end;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use khashmir::krpc::UdpTransport;
+use khashmir::storage::Publisher;
 use khashmir::{Khashmir, MemoryStorage, RedbStorage, Storage};
 
 use super::{control, pin, runtime};
@@ -51,7 +52,7 @@ async fn start<S: Storage + 'static>(mut storage: S, role: &NodeRole) -> Result<
     let small = (0..role.keys).map(|key| (key, corpus::VALUES));
     for (key, values) in small.chain(role.large.iter().copied()) {
         for value in 0..values {
-            storage.put(&corpus::key(key), &corpus::value(key, value), now)?;
+            storage.put(&corpus::key(key), &corpus::value(key, value), Publisher::Ourselves, now)?;
             if storage.staged() > MAX_STAGED {
                 commit(&mut storage)?;
             }

@@ -47,14 +47,14 @@ pub use handle::Khashmir;
 pub use khashmir_actions::{Caution, Holder, LookupConfig, Tally, Wanted};
 pub use khashmir_krpc::{EndpointConfig, Failure, MAX_STORABLE, Method};
 pub use khashmir_routing::TableConfig;
-pub use khashmir_storage::{MemoryStorage, RedbStorage, Storage, StorageError, Totals};
+pub use khashmir_storage::{MemoryStorage, RedbStorage, Storage, StorageError, StoreLimits, Totals};
 pub use khashmir_types::{Contact, Distance, Id, IdRange, ParseIdError, Prefix, Time};
 pub use outcome::{
     Found, GetOutcome, Holders, JoinFailure, JoinOutcome, Outcome, Pong, Progress, Request, Source,
     StoreOutcome, Value,
 };
 pub use scope::Scope;
-pub use settings::{Preset, Role, Settings, SettingsError, StoreLimits};
+pub use settings::{Preset, Role, Settings, SettingsError};
 pub use {
     khashmir_actions as actions, khashmir_krpc as krpc, khashmir_routing as routing,
     khashmir_storage as storage, khashmir_types as types,

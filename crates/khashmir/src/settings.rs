@@ -5,6 +5,7 @@ use std::time::Duration;
 use khashmir_actions::{Caution, LookupConfig, Wanted};
 use khashmir_krpc::{ConfigError, EndpointConfig, MAX_NODES_PER_REPLY};
 use khashmir_routing::TableConfig;
+use khashmir_storage::StoreLimits;
 
 use crate::Scope;
 
@@ -38,33 +39,6 @@ pub enum Preset {
     Test,
 }
 
-/// What a node keeps for others at most. Beyond it a store is answered with error 201. Values that are there
-/// already can still be renewed, unless the address that asks is over its own limit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoreLimits {
-    /// Bytes in all values together. Default 1 GiB. On the disk indices add about 150 bytes to each value.
-    pub max_bytes: u64,
-    /// Values in all. Default 10 million.
-    pub max_values: u64,
-    /// Values under one key. Default 100,000: a popular key of a large network has so many publishers, and it
-    /// makes no request slower.
-    pub max_values_per_key: u64,
-    /// Bytes that one IP address may store within [`Settings::key_expire`], renewals and 150 bytes for each value
-    /// included. Default 16 MiB: some 60,000 small values, more than an honest publisher has at any one node.
-    pub max_bytes_per_address: u64,
-}
-
-impl Default for StoreLimits {
-    fn default() -> Self {
-        Self {
-            max_bytes: 1 << 30,
-            max_values: 10_000_000,
-            max_values_per_key: 100_000,
-            max_bytes_per_address: 16 << 20,
-        }
-    }
-}
-
 /// The settings of a node. Start from `Settings::default()` and change what you need.
 ///
 /// In brackets the name of the original's setting (`apt-p2p.conf`).
@@ -94,7 +68,7 @@ pub struct Settings {
     pub store_redundancy: usize,
     /// When a get has enough (`RETRIEVE_VALUES`). Default: with 10,000 values, or with those of six holders.
     pub retrieve_values: Wanted,
-    /// What is kept for others at most.
+    /// What is kept for others at most. A store beyond it displaces older values, or is answered with error 201.
     pub limits: StoreLimits,
     /// How long after its last refresh a value is kept (`KEY_EXPIRE`). Default 3 h.
     pub key_expire: Duration,
@@ -112,7 +86,8 @@ pub struct Settings {
     /// some 10 KiB each, and as much more as a get has found values.
     pub max_operations: usize,
     /// Stores waiting for the commit that makes them durable. One more is answered with error 201.
-    /// Default 16,384: about a third of a second at the rate a disk can commit.
+    /// Default 32,768: about half a second at the rate a disk can commit, well before callers ask again; larger groups
+    /// share a sync.
     pub max_parked: usize,
 }
 
@@ -153,7 +128,7 @@ impl Default for Settings {
             rejoin_delay: Duration::from_secs(20),
             max_rejoin_delay: Duration::from_secs(900),
             max_operations: 4096,
-            max_parked: 16_384,
+            max_parked: 32_768,
         }
     }
 }

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use khashmir::storage::{
-    Commit, Committed, FaultyStorage, MemoryStorage, Operation, Storage, StorageError, Swept, Ticket, Totals,
+    Commit, Committed, FaultyStorage, MemoryStorage, Operation, Publisher, Storage, StorageError,
+    StoreLimits, Swept, Ticket, Totals,
 };
 use khashmir::{Contact, Id, Time};
 use rand::Rng;
@@ -47,8 +48,18 @@ impl Disk {
 }
 
 impl Storage for Disk {
-    fn put(&mut self, key: &Id, value: &[u8], now: Time) -> Result<Ticket, StorageError> {
-        self.lock().storage.put(key, value, now)
+    fn put(
+        &mut self,
+        key: &Id,
+        value: &[u8],
+        publisher: Publisher,
+        now: Time,
+    ) -> Result<Ticket, StorageError> {
+        self.lock().storage.put(key, value, publisher, now)
+    }
+
+    fn set_limits(&mut self, limits: StoreLimits) {
+        self.lock().storage.set_limits(limits);
     }
 
     fn contains(&self, key: &Id, value: &[u8]) -> Result<bool, StorageError> {
@@ -59,16 +70,22 @@ impl Storage for Disk {
         self.lock().storage.count(key)
     }
 
-    fn sample(&self, key: &Id, limit: usize, rng: &mut dyn Rng) -> Result<Vec<Bytes>, StorageError> {
-        self.lock().storage.sample(key, limit, rng)
+    fn sample_into(
+        &self,
+        key: &Id,
+        limit: usize,
+        rng: &mut dyn Rng,
+        out: &mut Vec<Bytes>,
+    ) -> Result<(), StorageError> {
+        self.lock().storage.sample_into(key, limit, rng, out)
     }
 
     fn expire(&mut self, before: Time, limit: usize) -> Result<Swept, StorageError> {
         self.lock().storage.expire(before, limit)
     }
 
-    fn clamp_times(&mut self, now: Time, limit: usize) -> Result<Swept, StorageError> {
-        self.lock().storage.clamp_times(now, limit)
+    fn latest(&self) -> Time {
+        self.lock().storage.latest()
     }
 
     fn totals(&self) -> Totals {

@@ -82,6 +82,9 @@ pub enum StorageError {
         /// The file.
         path: PathBuf,
     },
+    /// A limit is reached, and no value may make room.
+    #[error("the store is full; try again later or raise its limits")]
+    Full,
     /// Too much waits for commits: they fail, or are slower than what comes in.
     #[error("{staged} bytes wait to be committed, the limit is {limit}; try again after a commit")]
     Backlogged {
@@ -98,7 +101,11 @@ impl StorageError {
     pub const fn is_retryable(&self) -> bool {
         matches!(
             self,
-            Self::DiskFull { .. } | Self::Io { .. } | Self::Closed { .. } | Self::Backlogged { .. }
+            Self::DiskFull { .. }
+                | Self::Io { .. }
+                | Self::Closed { .. }
+                | Self::Full
+                | Self::Backlogged { .. }
         )
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use khashmir_types::{Contact, Id, Time};
 use rand::Rng;
 
-use crate::{Commit, Committed, Storage, StorageError, Swept, Ticket, Totals};
+use crate::{Commit, Committed, Publisher, Storage, StorageError, StoreLimits, Swept, Ticket, Totals};
 
 /// What a [`FaultyStorage`] can be told to refuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,7 +16,7 @@ pub enum Operation {
     Read,
     /// [`Storage::put`], [`Storage::set_own_id`] and [`Storage::set_contacts`].
     Write,
-    /// [`Storage::expire`] and [`Storage::clamp_times`].
+    /// [`Storage::expire`].
     Sweep,
     /// Running what [`Storage::begin_commit`] returns.
     Commit,
@@ -62,9 +62,15 @@ impl<S: Storage> FaultyStorage<S> {
 }
 
 impl<S: Storage> Storage for FaultyStorage<S> {
-    fn put(&mut self, key: &Id, value: &[u8], now: Time) -> Result<Ticket, StorageError> {
+    fn put(
+        &mut self,
+        key: &Id,
+        value: &[u8],
+        publisher: Publisher,
+        now: Time,
+    ) -> Result<Ticket, StorageError> {
         self.check(Operation::Write)?;
-        self.storage.put(key, value, now)
+        self.storage.put(key, value, publisher, now)
     }
 
     fn contains(&self, key: &Id, value: &[u8]) -> Result<bool, StorageError> {
@@ -77,9 +83,19 @@ impl<S: Storage> Storage for FaultyStorage<S> {
         self.storage.count(key)
     }
 
-    fn sample(&self, key: &Id, limit: usize, rng: &mut dyn Rng) -> Result<Vec<Bytes>, StorageError> {
+    fn set_limits(&mut self, limits: StoreLimits) {
+        self.storage.set_limits(limits);
+    }
+
+    fn sample_into(
+        &self,
+        key: &Id,
+        limit: usize,
+        rng: &mut dyn Rng,
+        out: &mut Vec<Bytes>,
+    ) -> Result<(), StorageError> {
         self.check(Operation::Read)?;
-        self.storage.sample(key, limit, rng)
+        self.storage.sample_into(key, limit, rng, out)
     }
 
     fn expire(&mut self, before: Time, limit: usize) -> Result<Swept, StorageError> {
@@ -87,9 +103,8 @@ impl<S: Storage> Storage for FaultyStorage<S> {
         self.storage.expire(before, limit)
     }
 
-    fn clamp_times(&mut self, now: Time, limit: usize) -> Result<Swept, StorageError> {
-        self.check(Operation::Sweep)?;
-        self.storage.clamp_times(now, limit)
+    fn latest(&self) -> Time {
+        self.storage.latest()
     }
 
     fn totals(&self) -> Totals {

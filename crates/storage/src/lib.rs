@@ -11,7 +11,7 @@
 //! clock.
 //!
 //! ```
-//! use khashmir_storage::{MemoryStorage, Storage};
+//! use khashmir_storage::{MemoryStorage, Publisher, Storage};
 //! use khashmir_types::{Id, Time};
 //! use rand::{SeedableRng, rngs::ChaCha12Rng};
 //!
@@ -19,7 +19,8 @@
 //! let mut storage = MemoryStorage::new();
 //! let key = Id::sha1(b"a file");
 //!
-//! let ticket = storage.put(&key, b"192.0.2.7:9977", Time::from_secs(1))?;
+//! let publisher = Publisher::at([192, 0, 2, 7].into());
+//! let ticket = storage.put(&key, b"192.0.2.7:9977", publisher, Time::from_secs(1))?;
 //! let commit = storage.begin_commit().expect("something is staged");
 //! let committed = commit.run(); // on another thread, if the storage is on a disk
 //! let durable = storage.on_committed(committed)?;
@@ -29,11 +30,17 @@
 //! # Ok::<(), khashmir_storage::StorageError>(())
 //! ```
 
+mod account;
 mod commit;
 mod error;
+mod expiry;
 mod faulty;
+mod few;
+mod limits;
 mod memory;
+mod publisher;
 mod redb;
+mod room;
 mod row;
 mod slots;
 mod snapshot;
@@ -42,7 +49,9 @@ mod storage;
 pub use commit::{Commit, Committed, Ticket};
 pub use error::StorageError;
 pub use faulty::{FaultyStorage, Operation};
+pub use limits::StoreLimits;
 pub use memory::MemoryStorage;
+pub use publisher::Publisher;
 pub use redb::{RedbOptions, RedbStorage};
 pub use snapshot::MAX_CONTACTS;
 pub use storage::{Storage, Swept, Totals};

@@ -1,15 +1,16 @@
 //! `MemoryStorage`: everything in memory, gone with the process. Knows no file.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::path::Path;
 
 use bytes::Bytes;
 use khashmir_types::{Contact, Id, Time};
 use rand::Rng;
 
-use crate::row::{Due, Meta, Row, RowKey};
+use crate::row::{Meta, Row, RowKey};
 use crate::slots::{Rows, Slots};
-use crate::{Commit, Committed, Storage, StorageError, Swept, Ticket, Totals};
+use crate::{Commit, Committed, Publisher, Storage, StorageError, StoreLimits, Swept, Ticket, Totals};
 
 /// A storage in memory, for simulations, tests and nodes that may forget.
 ///
@@ -43,8 +44,14 @@ impl Default for MemoryStorage {
 }
 
 impl Storage for MemoryStorage {
-    fn put(&mut self, key: &Id, value: &[u8], now: Time) -> Result<Ticket, StorageError> {
-        self.slots.put(key, value, now)?;
+    fn put(
+        &mut self,
+        key: &Id,
+        value: &[u8],
+        publisher: Publisher,
+        now: Time,
+    ) -> Result<Ticket, StorageError> {
+        self.slots.put(key, value, publisher, now)?;
         Ok(self.ticket)
     }
 
@@ -56,8 +63,8 @@ impl Storage for MemoryStorage {
         self.slots.count(key)
     }
 
-    fn sample(&self, key: &Id, limit: usize, rng: &mut dyn Rng) -> Result<Vec<Bytes>, StorageError> {
-        self.slots.sample(key, limit, rng)
+    fn set_limits(&mut self, limits: StoreLimits) {
+        self.slots.set_limits(limits);
     }
 
     fn sample_into(
@@ -65,17 +72,17 @@ impl Storage for MemoryStorage {
         key: &Id,
         limit: usize,
         rng: &mut dyn Rng,
-        values: &mut Vec<Bytes>,
+        out: &mut Vec<Bytes>,
     ) -> Result<(), StorageError> {
-        self.slots.sample_into(key, limit, rng, values)
+        self.slots.sample_into(key, limit, rng, out)
     }
 
     fn expire(&mut self, before: Time, limit: usize) -> Result<Swept, StorageError> {
         self.slots.expire(before, limit)
     }
 
-    fn clamp_times(&mut self, now: Time, limit: usize) -> Result<Swept, StorageError> {
-        self.slots.clamp_times(now, limit)
+    fn latest(&self) -> Time {
+        self.slots.latest()
     }
 
     fn totals(&self) -> Totals {
@@ -138,9 +145,8 @@ impl Rows for MemoryRows {
         Ok(self.meta.iter().find(|(other, _)| other == name).map(|(_, row)| row.clone()))
     }
 
-    fn next_due(&self, from: Due) -> Result<Option<Due>, StorageError> {
-        let mut range = self.rows.range(RowKey::Due(from)..=RowKey::Due(Due::LAST));
-        Ok(range.next().and_then(|(key, _)| key.as_due()))
+    fn next(&self, from: Bound<RowKey>) -> Result<Option<RowKey>, StorageError> {
+        Ok(self.rows.range((from, Bound::Unbounded)).next().map(|(key, _)| *key))
     }
 
     fn stage(&mut self, key: RowKey, row: Option<Row>) {

@@ -18,7 +18,7 @@ use khashmir_types::{Contact, Id, Time};
 use rand::Rng;
 
 use crate::slots::Slots;
-use crate::{Commit, Committed, Storage, StorageError, Swept, Ticket, Totals};
+use crate::{Commit, Committed, Publisher, Storage, StorageError, StoreLimits, Swept, Ticket, Totals};
 use file::{Connection, StoreFile};
 use layers::Layers;
 use overlay::Overlay;
@@ -26,11 +26,12 @@ use overlay::Overlay;
 /// Settings of a [`RedbStorage`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedbOptions {
-    /// Bytes of the file that may be kept in memory: 16 MiB. More makes reads of a large file faster; redb's own
-    /// default of 1 GiB is too much for one of many nodes in a process.
+    /// Bytes of the file that may be kept in memory: 64 MiB, enough for a key with 100,000 values and for some
+    /// 300,000 small ones. It grows as pages are read; a page that is not there costs a system call, several times the rest of
+    /// a read. Redb's own default is 1 GiB.
     pub cache_bytes: usize,
-    /// Bytes that may be staged before changes are refused with [`StorageError::Backlogged`]: 16 MiB, some
-    /// 40,000 small values and a second or two of what a disk takes. One call may go over it by what it stages.
+    /// Bytes that may be staged before changes are refused with [`StorageError::Backlogged`]: 32 MiB, more than a
+    /// second or two of what a disk takes. One call may go over it by what it stages.
     pub staged_bytes: usize,
     /// Read and check the whole file when it is opened, for a file that may have been damaged from outside. A
     /// file of millions of values takes a while; after a crash this is not needed. Off.
@@ -39,7 +40,7 @@ pub struct RedbOptions {
 
 impl Default for RedbOptions {
     fn default() -> Self {
-        Self { cache_bytes: 16 << 20, staged_bytes: 16 << 20, check_file: false }
+        Self { cache_bytes: 64 << 20, staged_bytes: 32 << 20, check_file: false }
     }
 }
 
@@ -92,8 +93,14 @@ impl RedbStorage {
 }
 
 impl Storage for RedbStorage {
-    fn put(&mut self, key: &Id, value: &[u8], now: Time) -> Result<Ticket, StorageError> {
-        self.slots.put(key, value, now)?;
+    fn put(
+        &mut self,
+        key: &Id,
+        value: &[u8],
+        publisher: Publisher,
+        now: Time,
+    ) -> Result<Ticket, StorageError> {
+        self.slots.put(key, value, publisher, now)?;
         Ok(self.ticket)
     }
 
@@ -105,16 +112,26 @@ impl Storage for RedbStorage {
         self.slots.count(key)
     }
 
-    fn sample(&self, key: &Id, limit: usize, rng: &mut dyn Rng) -> Result<Vec<Bytes>, StorageError> {
-        self.slots.sample(key, limit, rng)
+    fn set_limits(&mut self, limits: StoreLimits) {
+        self.slots.set_limits(limits);
+    }
+
+    fn sample_into(
+        &self,
+        key: &Id,
+        limit: usize,
+        rng: &mut dyn Rng,
+        out: &mut Vec<Bytes>,
+    ) -> Result<(), StorageError> {
+        self.slots.sample_into(key, limit, rng, out)
     }
 
     fn expire(&mut self, before: Time, limit: usize) -> Result<Swept, StorageError> {
         self.slots.expire(before, limit)
     }
 
-    fn clamp_times(&mut self, now: Time, limit: usize) -> Result<Swept, StorageError> {
-        self.slots.clamp_times(now, limit)
+    fn latest(&self) -> Time {
+        self.slots.latest()
     }
 
     fn totals(&self) -> Totals {
@@ -140,6 +157,9 @@ impl Storage for RedbStorage {
     }
 
     fn begin_commit(&mut self) -> Option<Commit> {
+        if self.slots.rows().is_staged() && self.commit.is_none() {
+            self.slots.stage_summary();
+        }
         let layers = self.slots.rows_mut();
         let is_open = self.database.is_some() && !layers.has_failed();
         if self.commit.is_some() || (is_open && !layers.is_staged()) {

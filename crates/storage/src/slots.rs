@@ -1,25 +1,36 @@
-//! Many values under one key, in dense slots over ordered rows. Written once for every backend; knows neither
-//! files nor commits.
+//! Many values under one key over ordered rows: a head with the values while they are few, dense slots when there are more.
+//! Written once for every backend; knows neither files nor commits.
 //!
-//! Counting reads one row, a sample one row per value, whatever the number of values; a removal moves the last
-//! value of the key into the hole.
+//! Counting reads one row; a sample one for each of its values at most, whatever the number of values. A removal moves the
+//! last value of the key into the hole.
 
-use std::time::Duration;
+use std::ops::Bound;
 
 use bytes::Bytes;
 use khashmir_types::{Id, Time};
 use rand::Rng;
 
-use crate::row::{Due, Meta, Place, Row, RowKey, number};
-use crate::{StorageError, Swept, Totals};
+use crate::account::Account;
+use crate::few::{Entry, Few};
+use crate::row::{Due, Many, Meta, Oldest, Part, Place, Row, RowKey, number};
+use crate::{Publisher, StorageError, StoreLimits, Totals};
 
 /// An ordered map of rows in which a change is seen at once.
 pub(crate) trait Rows {
     /// The row named `key`.
     fn row(&self, key: &RowKey) -> Result<Option<Row>, StorageError>;
 
-    /// The first `Due` row at or after `from`.
-    fn next_due(&self, from: Due) -> Result<Option<Due>, StorageError>;
+    /// The first row from `from` on, if it is of a kind that is looked for in order.
+    fn next(&self, from: Bound<RowKey>) -> Result<Option<RowKey>, StorageError>;
+
+    /// How many values the head of `key` tells of.
+    fn count(&self, key: &Id) -> Result<u64, StorageError> {
+        Ok(match self.row(&RowKey::Of(*key, Part::Head))? {
+            Some(Row::Few(few)) => few.count(),
+            Some(Row::Many(many)) => many.count,
+            _ => 0,
+        })
+    }
 
     /// Writes the row named `key`, or removes it.
     fn stage(&mut self, key: RowKey, row: Option<Row>);
@@ -31,58 +42,77 @@ pub(crate) trait Rows {
     fn corrupt(&self, reason: &str) -> StorageError;
 }
 
-/// Values in slots, kept in `rows`.
+/// Values under keys, kept in `rows`.
 #[derive(Debug)]
 pub(crate) struct Slots<R> {
     rows: R,
+    limits: StoreLimits,
+    centre: Id,
     totals: Totals,
-    /// No `Due` row is before this one. Spares each sweep the rows that the last ones removed, which a backend
+    latest: Time,
+    /// No `Oldest` row is before this one. Spares each sweep the rows that the last ones removed, which a backend
     /// may have to step over until they are committed.
-    first_due: Due,
+    pub(crate) first_oldest: Oldest,
+}
+
+/// What there is under a key.
+#[derive(Clone, Debug)]
+pub(crate) enum Head {
+    Few(Vec<Entry>),
+    Many(Many),
 }
 
 impl<R: Rows> Slots<R> {
     /// For rows of which there are none.
     pub(crate) const fn empty(rows: R) -> Self {
-        let totals = Totals { keys: 0, values: 0, bytes: 0 };
-        Self { rows, totals, first_due: Due::FIRST }
+        Self {
+            rows,
+            limits: StoreLimits::NONE,
+            centre: Id::NULL,
+            totals: Totals { keys: 0, values: 0, bytes: 0 },
+            latest: Time::EPOCH,
+            first_oldest: Oldest::FIRST,
+        }
     }
 
     /// For rows that were written before.
     pub(crate) fn open(rows: R) -> Result<Self, StorageError> {
-        let totals = match rows.row(&RowKey::Meta(Meta::Totals))?.and_then(Row::into_meta) {
-            None => Totals::default(),
-            Some(bytes) => decode_totals(&bytes).ok_or_else(|| rows.corrupt("totals of a wrong length"))?,
-        };
-        Ok(Self { rows, totals, first_due: Due::FIRST })
+        let mut slots = Self::empty(rows);
+        if let Some(bytes) = slots.meta(Meta::Totals)? {
+            let summary = decode_summary(&bytes).ok_or_else(|| slots.corrupt("totals of a wrong length"))?;
+            (slots.totals, slots.latest) = summary;
+        }
+        slots.centre = slots.own_id()?.unwrap_or(Id::NULL);
+        Ok(slots)
     }
 
-    pub(crate) fn put(&mut self, key: &Id, value: &[u8], now: Time) -> Result<(), StorageError> {
+    pub(crate) fn put(
+        &mut self,
+        key: &Id,
+        value: &[u8],
+        publisher: Publisher,
+        now: Time,
+    ) -> Result<(), StorageError> {
         self.rows.check_room()?;
-        let due = Due { refreshed: now, key: *key, digest: Id::sha1(value) };
-        match self.find(key, &due.digest)? {
-            Some(place) => self.renew(due, place, value),
-            None => self.add(due, value),
+        let due = Due { publisher, refreshed: now, key: *key, digest: Id::sha1(value) };
+        let head = self.head(key)?;
+        match self.find(&head, key, &due.digest)? {
+            Some(place) => self.renew(head, due, place)?,
+            None => {
+                let (head, account) = self.with_room(head, &due, value.len())?;
+                self.add(head, account, due, value);
+            }
         }
+        self.latest = self.latest.max(now);
+        Ok(())
     }
 
     pub(crate) fn contains(&self, key: &Id, value: &[u8]) -> Result<bool, StorageError> {
-        Ok(self.find(key, &Id::sha1(value))?.is_some())
+        Ok(self.find(&self.head(key)?, key, &Id::sha1(value))?.is_some())
     }
 
     pub(crate) fn count(&self, key: &Id) -> Result<u64, StorageError> {
-        Ok(self.rows.row(&RowKey::Count { key: *key })?.and_then(Row::into_count).unwrap_or(0))
-    }
-
-    pub(crate) fn sample(
-        &self,
-        key: &Id,
-        limit: usize,
-        rng: &mut dyn Rng,
-    ) -> Result<Vec<Bytes>, StorageError> {
-        let mut values = Vec::new();
-        self.sample_into(key, limit, rng, &mut values)?;
-        Ok(values)
+        self.rows.count(key)
     }
 
     pub(crate) fn sample_into(
@@ -90,64 +120,73 @@ impl<R: Rows> Slots<R> {
         key: &Id,
         limit: usize,
         rng: &mut dyn Rng,
-        values: &mut Vec<Bytes>,
+        out: &mut Vec<Bytes>,
     ) -> Result<(), StorageError> {
-        // More values than addresses cannot be stored.
-        let count = usize::try_from(self.count(key)?).unwrap_or(usize::MAX);
-        if limit >= count {
-            return (0..count as u64)
-                .try_for_each(|slot| self.value(key, slot).map(|value| values.push(value)));
-        }
-        let mut slots = rand::seq::index::sample(rng, count, limit).into_iter();
-        slots.try_for_each(|slot| self.value(key, slot as u64).map(|value| values.push(value)))
-    }
-
-    pub(crate) fn expire(&mut self, before: Time, limit: usize) -> Result<Swept, StorageError> {
-        self.rows.check_room()?;
-        let mut values = 0;
-        loop {
-            let Some(due) = self.rows.next_due(self.first_due)?.filter(|due| due.refreshed < before) else {
-                return Ok(Swept { values, more: false });
-            };
-            if values == limit || self.rows.check_room().is_err() {
-                return Ok(Swept { values, more: true });
+        out.clear();
+        match self.rows.row(&RowKey::Of(*key, Part::Head))? {
+            Some(Row::Few(few)) => {
+                out.extend(few.entries().map(|entry| entry.value));
+                choose(out, limit, rng);
             }
-            self.remove(due)?;
-            self.first_due = due;
-            values += 1;
-        }
-    }
-
-    pub(crate) fn clamp_times(&mut self, now: Time, limit: usize) -> Result<Swept, StorageError> {
-        self.rows.check_room()?;
-        if now == Time::FAR_FUTURE {
-            return Ok(Swept { values: 0, more: false });
-        }
-        let mut from = Due { refreshed: now + Duration::from_micros(1), ..Due::FIRST };
-        let mut values = 0;
-        while let Some(due) = self.rows.next_due(from)? {
-            if values == limit || self.rows.check_room().is_err() {
-                return Ok(Swept { values, more: true });
+            Some(Row::Many(Many { count, .. })) => {
+                // More values than addresses cannot be stored.
+                let count = usize::try_from(count).unwrap_or(usize::MAX);
+                if limit >= count {
+                    for slot in 0..count as u64 {
+                        out.push(self.value(key, slot)?);
+                    }
+                    return Ok(());
+                }
+                for slot in rand::seq::index::sample(rng, count, limit) {
+                    out.push(self.value(key, slot as u64)?);
+                }
             }
-            let place =
-                self.find(&due.key, &due.digest)?.ok_or_else(|| self.corrupt("a value without a place"))?;
-            self.refresh(due, place, now);
-            from = due;
-            values += 1;
+            _ => {}
         }
-        Ok(Swept { values, more: false })
+        Ok(())
     }
 
     pub(crate) const fn totals(&self) -> Totals {
         self.totals
     }
 
+    pub(crate) const fn latest(&self) -> Time {
+        self.latest
+    }
+
+    pub(crate) const fn limits(&self) -> &StoreLimits {
+        &self.limits
+    }
+
+    pub(crate) const fn set_limits(&mut self, limits: StoreLimits) {
+        self.limits = limits;
+    }
+
+    /// Our own id, from which keys are far or near.
+    pub(crate) const fn centre(&self) -> &Id {
+        &self.centre
+    }
+
+    pub(crate) const fn set_centre(&mut self, own_id: Id) {
+        self.centre = own_id;
+    }
+
     pub(crate) fn meta(&self, meta: Meta) -> Result<Option<Bytes>, StorageError> {
-        Ok(self.rows.row(&RowKey::Meta(meta))?.and_then(Row::into_meta))
+        Ok(match self.rows.row(&RowKey::Meta(meta))? {
+            Some(Row::Meta(bytes)) => Some(bytes),
+            _ => None,
+        })
     }
 
     pub(crate) fn set_meta(&mut self, meta: Meta, bytes: Bytes) {
         self.rows.stage(RowKey::Meta(meta), Some(Row::Meta(bytes)));
+    }
+
+    /// Stages what is counted as values come and go, for the rows to be complete.
+    pub(crate) fn stage_summary(&mut self) {
+        let Totals { keys, values, bytes } = self.totals;
+        let numbers = [keys, values, bytes, self.latest.as_micros()];
+        self.set_meta(Meta::Totals, numbers.map(u64::to_be_bytes).concat().into());
     }
 
     pub(crate) fn corrupt(&self, reason: &str) -> StorageError {
@@ -162,100 +201,185 @@ impl<R: Rows> Slots<R> {
         &mut self.rows
     }
 
-    /// Puts a new value into the slot after the last.
-    fn add(&mut self, due: Due, value: &[u8]) -> Result<(), StorageError> {
-        let Due { refreshed, key, digest } = due;
-        let slot = self.count(&key)?;
-        self.stage_value(&key, slot, value);
-        self.stage_place(&key, &digest, Place { slot, refreshed });
-        self.rows.stage(RowKey::Due(due), Some(Row::Due));
-        self.first_due = self.first_due.min(due);
-        self.rows.stage(RowKey::Count { key }, Some(Row::Count(slot + 1)));
-        self.stage_totals(Totals {
-            keys: self.totals.keys + u64::from(slot == 0),
-            values: self.totals.values + 1,
-            bytes: self.totals.bytes + value.len() as u64,
-        });
-        Ok(())
+    pub(crate) fn head(&self, key: &Id) -> Result<Head, StorageError> {
+        Ok(match self.rows.row(&RowKey::Of(*key, Part::Head))? {
+            Some(Row::Few(few)) => Head::Few(few.entries().collect()),
+            Some(Row::Many(many)) => Head::Many(many),
+            _ => Head::Few(Vec::new()),
+        })
     }
 
-    /// Renews the value at `place`, which has the digest of `value` and so is the same.
-    fn renew(&mut self, due: Due, place: Place, value: &[u8]) -> Result<(), StorageError> {
-        let old = self.value(&due.key, place.slot)?;
-        if old != value {
-            // A collision of SHA-1: see `Storage::put`. Any rule will do that keeps the rows consistent.
-            self.stage_value(&due.key, place.slot, value);
-            let bytes = self.totals.bytes - old.len() as u64 + value.len() as u64;
-            self.stage_totals(Totals { bytes, ..self.totals });
-        }
-        self.refresh(Due { refreshed: place.refreshed, ..due }, place, due.refreshed);
-        Ok(())
-    }
-
-    /// Moves the value at `place` from `due` to `now`.
-    fn refresh(&mut self, due: Due, place: Place, now: Time) {
-        let renewed = Due { refreshed: now, ..due };
-        self.rows.stage(RowKey::Due(due), None);
-        self.rows.stage(RowKey::Due(renewed), Some(Row::Due));
-        self.first_due = self.first_due.min(renewed);
-        self.stage_place(&due.key, &due.digest, Place { refreshed: now, ..place });
-    }
-
-    /// Removes a value; the last one of its key moves into the hole. Reads everything before it changes anything.
-    fn remove(&mut self, due: Due) -> Result<(), StorageError> {
-        let Due { key, digest, .. } = due;
-        let hole = self.find(&key, &digest)?.ok_or_else(|| self.corrupt("a value without a place"))?.slot;
-        let last = self.count(&key)?.checked_sub(1).ok_or_else(|| self.corrupt("a value of an empty key"))?;
-        let removed = self.value(&key, hole)?;
-        if hole != last {
-            let moved = self.value(&key, last)?;
-            let moved_digest = Id::sha1(&moved);
-            let place =
-                self.find(&key, &moved_digest)?.ok_or_else(|| self.corrupt("a value without a place"))?;
-            self.stage_place(&key, &moved_digest, Place { slot: hole, ..place });
-            self.rows.stage(RowKey::Value { key, slot: hole }, Some(Row::Value(moved)));
-        }
-        self.rows.stage(RowKey::Value { key, slot: last }, None);
-        self.rows.stage(RowKey::Place { key, digest }, None);
-        self.rows.stage(RowKey::Due(due), None);
-        self.rows.stage(RowKey::Count { key }, (last > 0).then_some(Row::Count(last)));
-        self.stage_totals(Totals {
-            keys: self.totals.keys - u64::from(last == 0),
-            values: self.totals.values - 1,
-            bytes: self.totals.bytes - removed.len() as u64,
-        });
-        Ok(())
-    }
-
-    fn find(&self, key: &Id, digest: &Id) -> Result<Option<Place>, StorageError> {
-        Ok(self.rows.row(&RowKey::Place { key: *key, digest: *digest })?.and_then(Row::into_place))
-    }
-
-    fn value(&self, key: &Id, slot: u64) -> Result<Bytes, StorageError> {
-        let row = self.rows.row(&RowKey::Value { key: *key, slot })?;
+    /// The value in a slot of a key with many.
+    pub(crate) fn value(&self, key: &Id, slot: u64) -> Result<Bytes, StorageError> {
+        let row = self.rows.row(&RowKey::Of(*key, Part::Slot(slot)))?;
         row.and_then(Row::into_value).ok_or_else(|| self.corrupt("an empty slot"))
     }
 
-    fn stage_value(&mut self, key: &Id, slot: u64, value: &[u8]) {
+    /// The place of a value of a key with many.
+    pub(crate) fn place(&self, key: &Id, digest: &Id) -> Result<Place, StorageError> {
+        let row = self.rows.row(&RowKey::Of(*key, Part::Place(*digest)))?;
+        row.and_then(Row::into_place).ok_or_else(|| self.corrupt("a value without a place"))
+    }
+
+    /// Removes a value from its key and from the account of its publisher; the last one of the key moves into the hole. Reads
+    /// everything before it changes anything.
+    pub(crate) fn remove(&mut self, due: Due, account: Account) -> Result<(), StorageError> {
+        let len = match self.head(&due.key)? {
+            Head::Few(entries) => self.remove_of_few(entries, &due)?,
+            Head::Many(many) => self.remove_of_many(many, &due)?,
+        };
+        self.rows.stage(RowKey::Due(due), None);
+        self.discharge(account, len);
+        self.totals.values -= 1;
+        self.totals.bytes -= len as u64;
+        Ok(())
+    }
+
+    fn remove_of_few(&mut self, mut entries: Vec<Entry>, due: &Due) -> Result<usize, StorageError> {
+        let is_due = |entry: &Entry| {
+            (entry.refreshed, entry.publisher) == (due.refreshed, due.publisher)
+                && Id::sha1(&entry.value) == due.digest
+        };
+        let hole = entries.iter().position(is_due).ok_or_else(|| self.corrupt("a value without a place"))?;
+        let removed = entries.swap_remove(hole);
+        self.totals.keys -= u64::from(entries.is_empty());
+        let _ = self.stage_few(&due.key, &entries);
+        Ok(removed.value.len())
+    }
+
+    fn remove_of_many(&mut self, many: Many, due: &Due) -> Result<usize, StorageError> {
+        let Due { key, digest, .. } = *due;
+        let hole = self.place(&key, &digest)?.slot;
+        let last = many.count.checked_sub(1).ok_or_else(|| self.corrupt("a value of an empty key"))?;
+        let removed = self.value(&key, hole)?.len();
+        if hole != last {
+            let moved = self.value(&key, last)?;
+            let moved_digest = Id::sha1(&moved);
+            let place = self.place(&key, &moved_digest)?;
+            self.stage_place(&key, &moved_digest, Place { slot: hole, ..place });
+            self.rows.stage(RowKey::Of(key, Part::Slot(hole)), Some(Row::Value(moved)));
+        }
+        self.rows.stage(RowKey::Of(key, Part::Slot(last)), None);
+        self.rows.stage(RowKey::Of(key, Part::Place(digest)), None);
+        let many = Many { count: last, bytes: many.bytes - removed as u64 };
+        self.rows.stage(RowKey::Of(key, Part::Head), (last > 0).then_some(Row::Many(many)));
+        self.totals.keys -= u64::from(last == 0);
+        Ok(removed)
+    }
+
+    /// Puts a new value into the slot after the last.
+    fn add(&mut self, head: Head, account: Option<Account>, due: Due, value: &[u8]) {
+        let many = match head {
+            Head::Few(entries) => self.add_to_few(entries, &due, value),
+            Head::Many(many) => Some(many),
+        };
+        if let Some(many) = many {
+            self.add_to_many(many, &due, value);
+        }
+        self.rows.stage(RowKey::Due(due), Some(Row::Mark));
+        self.charge(account, due, value.len());
+        self.totals.values += 1;
+        self.totals.bytes += value.len() as u64;
+    }
+
+    /// Adds a value to the few of a key; if they are no longer few, makes them many and leaves it to the caller.
+    fn add_to_few(&mut self, mut entries: Vec<Entry>, due: &Due, value: &[u8]) -> Option<Many> {
+        self.totals.keys += u64::from(entries.is_empty());
+        let (refreshed, publisher) = (due.refreshed, due.publisher);
+        entries.push(Entry { refreshed, publisher, value: Bytes::copy_from_slice(value) });
+        if self.stage_few(&due.key, &entries) {
+            return None;
+        }
+        entries.pop();
+        let mut many = Many { count: 0, bytes: 0 };
+        for Entry { refreshed, publisher, value } in entries {
+            let digest = Id::sha1(&value);
+            many = self.add_to_many(many, &Due { publisher, refreshed, key: due.key, digest }, &value);
+        }
+        Some(many)
+    }
+
+    fn add_to_many(&mut self, many: Many, due: &Due, value: &[u8]) -> Many {
+        let Due { publisher, refreshed, key, digest } = *due;
         let row = Row::Value(Bytes::copy_from_slice(value));
-        self.rows.stage(RowKey::Value { key: *key, slot }, Some(row));
+        self.rows.stage(RowKey::Of(key, Part::Slot(many.count)), Some(row));
+        self.stage_place(&key, &digest, Place { slot: many.count, refreshed, publisher });
+        let many = Many { count: many.count + 1, bytes: many.bytes + value.len() as u64 };
+        self.rows.stage(RowKey::Of(key, Part::Head), Some(Row::Many(many)));
+        many
+    }
+
+    /// Renews the value at `place`, which stays its publisher's.
+    fn renew(&mut self, head: Head, due: Due, place: Place) -> Result<(), StorageError> {
+        let Due { key, digest, refreshed, .. } = due;
+        let old = Due { publisher: place.publisher, refreshed: place.refreshed, ..due };
+        let renewed = Due { refreshed, ..old };
+        let account = self.account_of(&old)?;
+        match head {
+            Head::Few(mut entries) => {
+                if let Some(entry) = usize::try_from(place.slot).ok().and_then(|slot| entries.get_mut(slot)) {
+                    entry.refreshed = refreshed;
+                }
+                let _ = self.stage_few(&key, &entries);
+            }
+            Head::Many(_) => self.stage_place(&key, &digest, Place { refreshed, ..place }),
+        }
+        self.rows.stage(RowKey::Due(old), None);
+        self.rows.stage(RowKey::Due(renewed), Some(Row::Mark));
+        if renewed < account.oldest {
+            self.stage_account(Some(account), Some(Account { oldest: renewed, ..account }));
+        }
+        Ok(())
+    }
+
+    /// Where a value is, if it is there.
+    fn find(&self, head: &Head, key: &Id, digest: &Id) -> Result<Option<Place>, StorageError> {
+        match head {
+            Head::Few(entries) => {
+                let is_it = |entry: &(u64, &Entry)| Id::sha1(&entry.1.value) == *digest;
+                let found = (0..).zip(entries).find(is_it);
+                Ok(found.map(|(slot, entry)| Place {
+                    slot,
+                    refreshed: entry.refreshed,
+                    publisher: entry.publisher,
+                }))
+            }
+            Head::Many(_) => {
+                let row = self.rows.row(&RowKey::Of(*key, Part::Place(*digest)))?;
+                Ok(row.and_then(Row::into_place))
+            }
+        }
+    }
+
+    /// Writes the head of a key with few values, unless they are not few. No entries, no head.
+    fn stage_few(&mut self, key: &Id, entries: &[Entry]) -> bool {
+        let few = Few::new(entries);
+        let fits = few.is_some();
+        if fits {
+            self.rows.stage(RowKey::Of(*key, Part::Head), few.filter(|_| !entries.is_empty()).map(Row::Few));
+        }
+        fits
     }
 
     fn stage_place(&mut self, key: &Id, digest: &Id, place: Place) {
-        self.rows.stage(RowKey::Place { key: *key, digest: *digest }, Some(Row::Place(place)));
-    }
-
-    fn stage_totals(&mut self, totals: Totals) {
-        self.totals = totals;
-        let numbers = [totals.keys, totals.values, totals.bytes];
-        self.set_meta(Meta::Totals, numbers.map(u64::to_be_bytes).concat().into());
+        self.rows.stage(RowKey::Of(*key, Part::Place(*digest)), Some(Row::Place(place)));
     }
 }
 
-fn decode_totals(bytes: &[u8]) -> Option<Totals> {
+/// Leaves a uniform sample of `limit` values.
+fn choose(values: &mut Vec<Bytes>, limit: usize, rng: &mut dyn Rng) {
+    if limit < values.len() {
+        let chosen = rand::seq::index::sample(rng, values.len(), limit);
+        *values = chosen.into_iter().map(|slot| values[slot].clone()).collect();
+    }
+}
+
+fn decode_summary(bytes: &[u8]) -> Option<(Totals, Time)> {
     let (keys, rest) = bytes.split_at_checked(8)?;
-    let (values, bytes) = rest.split_at_checked(8)?;
-    Some(Totals { keys: number(keys)?, values: number(values)?, bytes: number(bytes)? })
+    let (values, rest) = rest.split_at_checked(8)?;
+    let (bytes, latest) = rest.split_at_checked(8)?;
+    let totals = Totals { keys: number(keys)?, values: number(values)?, bytes: number(bytes)? };
+    Some((totals, Time::from_micros(number(latest)?)))
 }
 
 #[cfg(test)]
@@ -281,9 +405,9 @@ mod tests {
             self.rows.row(key)
         }
 
-        fn next_due(&self, from: Due) -> Result<Option<Due>, StorageError> {
+        fn next(&self, from: Bound<RowKey>) -> Result<Option<RowKey>, StorageError> {
             self.reads.set(self.reads.get() + 1);
-            self.rows.next_due(from)
+            self.rows.next(from)
         }
 
         fn stage(&mut self, key: RowKey, row: Option<Row>) {
@@ -299,11 +423,13 @@ mod tests {
         }
     }
 
+    const SOMEBODY: Publisher = Publisher::V4([192, 0, 2]);
+
     /// A key with so many values, each refreshed at its own number.
     fn filled(values: u32) -> Slots<CountedRows> {
         let mut slots = Slots::empty(CountedRows::default());
         for n in 0..values {
-            slots.put(&Id::MAX, &n.to_be_bytes(), Time::from_micros(n.into())).unwrap();
+            slots.put(&Id::MAX, &n.to_be_bytes(), SOMEBODY, Time::from_micros(n.into())).unwrap();
         }
         slots.rows.reads.set(0);
         slots
@@ -320,33 +446,22 @@ mod tests {
             let (mut slots, mut rng) = (filled(values), ChaCha12Rng::seed_from_u64(1));
             [
                 reads(&mut slots, |slots| slots.count(&Id::MAX).unwrap()),
-                reads(&mut slots, |slots| slots.sample(&Id::MAX, 8, &mut rng).unwrap()),
-                reads(&mut slots, |slots| slots.put(&Id::MAX, b"new", Time::from_secs(1)).unwrap()),
-                reads(&mut slots, |slots| slots.put(&Id::MAX, b"new", Time::from_secs(2)).unwrap()),
+                reads(&mut slots, |slots| slots.sample_into(&Id::MAX, 8, &mut rng, &mut Vec::new()).unwrap()),
+                reads(&mut slots, |slots| slots.put(&Id::MAX, b"new", SOMEBODY, Time::from_secs(1)).unwrap()),
+                reads(&mut slots, |slots| slots.put(&Id::MAX, b"new", SOMEBODY, Time::from_secs(2)).unwrap()),
                 reads(&mut slots, |slots| slots.expire(Time::from_micros(4), 4).unwrap()),
             ]
         });
         assert_eq!(work[0], work[1]);
-        assert_eq!(work[0][..4], [1, 9, 2, 2], "count, sample, put, renew");
-    }
-
-    #[test]
-    fn colliding_values_replace_one_another() {
-        let mut slots = filled(3);
-        // As if the value in slot 1 had the digest of another.
-        slots.rows.stage(RowKey::Value { key: Id::MAX, slot: 1 }, Some(Row::Value(Bytes::from("other"))));
-        slots.totals.bytes += 1;
-        slots.put(&Id::MAX, &1_u32.to_be_bytes(), Time::from_secs(1)).unwrap();
-        assert_eq!(slots.totals(), Totals { keys: 1, values: 3, bytes: 12 });
-        assert_eq!(slots.value(&Id::MAX, 1).unwrap(), 1_u32.to_be_bytes()[..]);
+        assert_eq!(work[0][..4], [1, 9, 3, 3], "count, sample, put, renew");
     }
 
     #[test]
     fn contradicting_rows_are_an_error() {
-        let mut slots = filled(3);
-        slots.rows.stage(RowKey::Value { key: Id::MAX, slot: 2 }, None);
+        let mut slots = filled(30);
+        slots.rows.stage(RowKey::Of(Id::MAX, Part::Slot(29)), None);
         let mut rng = ChaCha12Rng::seed_from_u64(1);
-        let error = slots.sample(&Id::MAX, 3, &mut rng).unwrap_err();
+        let error = slots.sample_into(&Id::MAX, 30, &mut rng, &mut Vec::new()).unwrap_err();
         assert!(matches!(error, StorageError::Corrupt { .. }) && !error.is_retryable());
         assert!(slots.expire(Time::FAR_FUTURE, 3).is_err());
     }

@@ -23,6 +23,7 @@ impl<R: Rows> Slots<R> {
     }
 
     pub(crate) fn set_own_id(&mut self, id: Id) {
+        self.set_centre(id);
         self.set_meta(Meta::OwnId, Bytes::copy_from_slice(id.as_bytes()));
     }
 

@@ -4,30 +4,51 @@ use bytes::Bytes;
 use khashmir_types::{Contact, Id, Time};
 use rand::Rng;
 
-use crate::{Commit, Committed, StorageError, Ticket};
+use crate::{Commit, Committed, Publisher, StorageError, StoreLimits, Ticket};
 
 /// Where a node keeps the values of others, its own id, and the contacts to start from.
 ///
 /// Everything but [`Commit::run`] is quick enough for the path of a packet: reads may touch the disk where the
 /// cache misses, but no call waits for a write. The trait can be used as `Box<dyn Storage>`.
 ///
-/// A storage never refuses a value for its size, nor for how many there are: whoever takes values from strangers
-/// sets those limits, from [`Storage::count`] and [`Storage::totals`]. It bounds only what it holds in memory until
-/// a commit ([`StorageError::Backlogged`]).
+/// Within its [`StoreLimits`] a storage takes every value. It bounds what it holds in memory until a commit
+/// ([`StorageError::Backlogged`]).
 ///
 /// A call that returns an error has changed nothing, except where its documentation says how far it went.
 pub trait Storage: Send {
-    /// Stages `value` under `key` as refreshed at `now`. The same pair again only renews that time.
+    /// Stages `value` under `key` as refreshed at `now`. The same pair again only renews that time, and stays with
+    /// its first publisher.
     ///
     /// It can be read at once. It is durable once a commit whose ticket is the returned one or a later one has
     /// succeeded.
     ///
+    /// A new value that would exceed a limit displaces others, at most 16:
+    ///
+    /// * if its key is full, the oldest value of the publisher that has most of a few values drawn there, and at
+    ///   least two; where nobody has, one of its own publisher's;
+    /// * if its publisher is at its limit, an old value of that publisher;
+    /// * if the storage is full, an old value of the publisher that has most bytes (within a fifth).
+    ///
+    /// An old value is the oldest of the publisher and, every other time, that of the four oldest whose key is
+    /// farthest from our own id. Values of
+    /// [`Publisher::Ourselves`] are never displaced.
+    ///
     /// Values are told apart by their SHA-1: of two different values of one key with the same digest, which only
-    /// somebody who made both on purpose can have, the later replaces the earlier.
+    /// somebody who made both on purpose can have, only the first is kept.
     ///
     /// # Errors
+    /// [`StorageError::Full`] if no room can be made; up to 16 values may have gone all the same.
     /// [`StorageError::Backlogged`] if too much is staged, or what a read of the backend gives.
-    fn put(&mut self, key: &Id, value: &[u8], now: Time) -> Result<Ticket, StorageError>;
+    fn put(
+        &mut self,
+        key: &Id,
+        value: &[u8],
+        publisher: Publisher,
+        now: Time,
+    ) -> Result<Ticket, StorageError>;
+
+    /// Sets how much is kept; until then there is no limit. What exceeds a new limit goes as others come.
+    fn set_limits(&mut self, limits: StoreLimits);
 
     /// Is `value` stored under `key`?
     ///
@@ -48,40 +69,38 @@ pub trait Storage: Send {
     ///
     /// # Errors
     /// What a read of the backend gives.
-    fn sample(&self, key: &Id, limit: usize, rng: &mut dyn Rng) -> Result<Vec<Bytes>, StorageError>;
+    fn sample(&self, key: &Id, limit: usize, rng: &mut dyn Rng) -> Result<Vec<Bytes>, StorageError> {
+        let mut values = Vec::new();
+        self.sample_into(key, limit, rng, &mut values)?;
+        Ok(values)
+    }
 
-    /// As [`Storage::sample`], at the end of `values`. Backends that can do so without allocating do.
+    /// [`Storage::sample`] into `out`, in place of what was there: for whoever asks again and again.
     ///
     /// # Errors
-    /// What a read of the backend gives. Some values may have been added then.
+    /// What a read of the backend gives; `out` then has some of the values.
     fn sample_into(
         &self,
         key: &Id,
         limit: usize,
         rng: &mut dyn Rng,
-        values: &mut Vec<Bytes>,
-    ) -> Result<(), StorageError> {
-        values.append(&mut self.sample(key, limit, rng)?);
-        Ok(())
-    }
+        out: &mut Vec<Bytes>,
+    ) -> Result<(), StorageError>;
 
     /// Removes at most `limit` of the values last refreshed strictly before `before`, the oldest first.
     ///
-    /// It stops early, with `more` set, where too much is staged.
+    /// It stops early, with `more` set, where too much is staged or much has been renewed.
     ///
     /// # Errors
     /// [`StorageError::Backlogged`] if too much is staged already, or what a read of the backend gives; values
     /// removed before the failing read stay removed.
     fn expire(&mut self, before: Time, limit: usize) -> Result<Swept, StorageError>;
 
-    /// Makes at most `limit` of the values that seem to be refreshed after `now` refreshed at `now`.
+    /// The latest time that a value was put with; [`Time::EPOCH`] if none ever was.
     ///
-    /// After a start with a clock that was set back such values would outlive all others. Call it until nothing
-    /// is left when a storage has been opened.
-    ///
-    /// # Errors
-    /// As [`Storage::expire`].
-    fn clamp_times(&mut self, now: Time, limit: usize) -> Result<Swept, StorageError>;
+    /// Whoever opens a storage and is at an earlier moment has a clock that was set back. Times that went on from there would
+    /// make new values older than those there are, so go on from here.
+    fn latest(&self) -> Time;
 
     /// How much there is in all, what is staged included.
     fn totals(&self) -> Totals;
@@ -142,11 +161,11 @@ pub struct Totals {
     pub bytes: u64,
 }
 
-/// How far [`Storage::expire`] or [`Storage::clamp_times`] came.
+/// How far [`Storage::expire`] came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Swept {
-    /// Values removed or changed.
+    /// Values removed.
     pub values: usize,
     /// Is there more to do? Then call again, after a commit if `values` is less than the limit.
     pub more: bool,

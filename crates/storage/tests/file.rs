@@ -10,7 +10,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::{commit, key, rng, secs, values};
+use common::{SOMEBODY, commit, key, rng, secs, values};
 use khashmir_storage::{RedbOptions, RedbStorage, Storage, StorageError, Totals};
 use khashmir_types::Contact;
 use redb::TableDefinition;
@@ -27,7 +27,7 @@ fn place() -> (TempDir, PathBuf) {
 fn filled(path: &Path, count: u32) -> RedbStorage {
     let mut storage = RedbStorage::open(path).unwrap();
     for n in 0..count {
-        storage.put(&key(1), &n.to_be_bytes(), secs(1)).unwrap();
+        storage.put(&key(1), &n.to_be_bytes(), SOMEBODY, secs(1)).unwrap();
     }
     commit(&mut storage);
     storage
@@ -41,7 +41,7 @@ fn everything_committed_survives_a_restart() {
     storage.set_own_id(key(3)).unwrap();
     storage.set_contacts(&contacts).unwrap();
     commit(&mut storage);
-    storage.put(&key(1), b"staged only", secs(1)).unwrap();
+    storage.put(&key(1), b"staged only", SOMEBODY, secs(1)).unwrap();
     drop(storage);
 
     let mut storage = RedbStorage::open(&path).unwrap();
@@ -56,7 +56,7 @@ fn everything_committed_survives_a_restart() {
 fn a_copy_of_an_open_file_opens() {
     let (directory, path) = place();
     let mut storage = filled(&path, 100);
-    storage.put(&key(1), b"staged only", secs(1)).unwrap();
+    storage.put(&key(1), b"staged only", SOMEBODY, secs(1)).unwrap();
     let copy = directory.path().join("copy");
     fs::copy(&path, &copy).unwrap();
     assert_eq!(RedbStorage::open(&copy).unwrap().count(&key(1)).unwrap(), 100);
@@ -66,7 +66,7 @@ fn a_copy_of_an_open_file_opens() {
 fn a_commit_outlives_its_storage() {
     let (_directory, path) = place();
     let mut storage = filled(&path, 1);
-    storage.put(&key(1), b"late", secs(1)).unwrap();
+    storage.put(&key(1), b"late", SOMEBODY, secs(1)).unwrap();
     let commit = storage.begin_commit().unwrap();
     drop(storage);
     assert!(matches!(RedbStorage::open(&path), Err(StorageError::InUse { .. })), "the commit has the file");
@@ -81,20 +81,20 @@ fn too_much_staged_is_refused_until_a_commit() {
     let mut storage = RedbStorage::open_with(&path, options).unwrap();
     let mut accepted = 0;
     let error = loop {
-        match storage.put(&key(1), &[accepted; 100], secs(1)) {
+        match storage.put(&key(1), &[accepted; 100], SOMEBODY, secs(1)) {
             Ok(_) => accepted += 1,
             Err(error) => break error,
         }
     };
     assert!(matches!(error, StorageError::Backlogged { staged: 10_000.., limit: 10_000 }));
     assert!(error.is_retryable());
-    assert!(storage.expire(secs(2), 1).is_err() && storage.clamp_times(secs(0), 1).is_err());
+    assert!(storage.expire(secs(2), 1).is_err());
     storage.set_own_id(key(1)).unwrap();
 
     let pending = storage.begin_commit().unwrap();
-    assert!(storage.put(&key(1), b"still in memory", secs(1)).is_err());
+    assert!(storage.put(&key(1), b"still in memory", SOMEBODY, secs(1)).is_err());
     storage.on_committed(pending.run()).unwrap();
-    storage.put(&key(1), b"room again", secs(1)).unwrap();
+    storage.put(&key(1), b"room again", SOMEBODY, secs(1)).unwrap();
     commit(&mut storage);
 
     // A sweep stops where the room ends, and says that there is more.
@@ -155,12 +155,12 @@ fn another_format_is_named_and_left_as_it_is() {
     drop(filled(&path, 10));
     let rows = TableDefinition::<&[u8], &[u8]>::new("khashmir");
     with_redb(&path, |transaction| {
-        transaction.open_table(rows).unwrap().insert(&[0, 0][..], &2_u64.to_be_bytes()[..]).unwrap();
+        transaction.open_table(rows).unwrap().insert(&[0, 0][..], &9_u64.to_be_bytes()[..]).unwrap();
     });
     let before = fs::read(&path).unwrap();
     let error = RedbStorage::open(&path).unwrap_err();
-    assert!(matches!(error, StorageError::OtherVersion { found: 2, expected: 1, .. }), "{error}");
-    assert_says(&error, &path, "format 2");
+    assert!(matches!(error, StorageError::OtherVersion { found: 9, expected: 2, .. }), "{error}");
+    assert_says(&error, &path, "format 9");
     assert!(before == fs::read(&path).unwrap());
 }
 
@@ -169,7 +169,7 @@ fn an_interrupted_creation_is_finished() {
     let (_directory, path) = place();
     drop(redb::Database::create(&path).unwrap());
     let mut storage = RedbStorage::open(&path).unwrap();
-    storage.put(&key(1), b"a", secs(1)).unwrap();
+    storage.put(&key(1), b"a", SOMEBODY, secs(1)).unwrap();
     commit(&mut storage);
 }
 
@@ -245,8 +245,8 @@ fn child_that_stores_until_killed() {
     let mut storage = RedbStorage::open(path).unwrap();
     let mut stdout = std::io::stdout();
     for n in storage.count(&key(1)).unwrap().. {
-        storage.put(&key(1), &n.to_be_bytes(), secs(n)).unwrap();
-        storage.put(&key(2), &n.to_be_bytes(), secs(n)).unwrap();
+        storage.put(&key(1), &n.to_be_bytes(), SOMEBODY, secs(n)).unwrap();
+        storage.put(&key(2), &n.to_be_bytes(), SOMEBODY, secs(n)).unwrap();
         if n % 8 == 7 {
             let _ = storage.expire(secs(0), 10).unwrap();
             commit(&mut storage);

@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{Backend, Opened, commit, key, rng, secs, values};
+use common::{Backend, Opened, SOMEBODY, commit, key, rng, secs, values};
 use khashmir_storage::{Commit, FaultyStorage, MemoryStorage, Operation, RedbStorage, Storage, Totals};
 use khashmir_types::Id;
 use proptest::prelude::*;
@@ -15,7 +15,6 @@ use proptest::prelude::*;
 enum Step {
     Put { key: u8, value: Vec<u8>, now: u64 },
     Expire { before: u64, limit: usize },
-    Clamp { now: u64, limit: usize },
     SetOwnId(u8),
     BeginCommit,
     EndCommit,
@@ -31,7 +30,6 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (0..3_u8, value, 0..20_u64).prop_map(|(key, value, now)| Step::Put { key, value, now }),
         3 => (0..20_u64, 0..6_usize).prop_map(|(before, limit)| Step::Expire { before, limit }),
-        1 => (0..20_u64, 0..6_usize).prop_map(|(now, limit)| Step::Clamp { now, limit }),
         1 => any::<u8>().prop_map(Step::SetOwnId),
         3 => Just(Step::BeginCommit),
         3 => Just(Step::EndCommit),
@@ -82,11 +80,10 @@ impl<B: Backend> Run<B> {
     fn take(&mut self, step: Step) {
         match step {
             Step::Put { key: n, value, now } => {
-                self.storage().put(&key(n), &value, secs(now)).unwrap();
+                self.storage().put(&key(n), &value, SOMEBODY, secs(now)).unwrap();
                 self.now.pairs.insert((n, value), now);
             }
             Step::Expire { before, limit } => self.expire(before, limit),
-            Step::Clamp { now, limit } => self.clamp(now, limit),
             Step::SetOwnId(n) => {
                 self.storage().set_own_id(key(n)).unwrap();
                 self.now.own_id = Some(key(n));
@@ -125,14 +122,6 @@ impl<B: Backend> Run<B> {
         assert!(self.now.pairs.iter().all(|(pair, time)| time >= last || !left.contains(pair)));
         self.now.pairs.retain(|pair, time| *time > *last || left.contains(pair));
         assert_eq!(self.now.pairs.keys().cloned().collect::<BTreeSet<_>>(), left);
-    }
-
-    fn clamp(&mut self, now: u64, limit: usize) {
-        let ahead = self.now.due(|time| time > now).len();
-        let swept = self.storage().clamp_times(secs(now), limit).unwrap();
-        assert_eq!((swept.values, swept.more), (ahead.min(limit), ahead > limit));
-        while self.storage().clamp_times(secs(now), 100).unwrap().more {}
-        self.now.pairs.values_mut().for_each(|time| *time = (*time).min(now));
     }
 
     fn reopen(&mut self) {

@@ -1,12 +1,13 @@
 //! The target `storage`: any sequence of operations, against a model that is too simple to be wrong.
 //!
-//! The first byte of an input chooses the backend; a file is closed and opened again now and then.
+//! The first byte of an input chooses the backend and whether there are limits; a file is closed and opened again now
+//! and then.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use khashmir::storage::{Commit, FaultyStorage, Operation, Ticket, Totals};
-use khashmir::{Contact, Id, MemoryStorage, RedbStorage, Storage, Time};
+use khashmir::storage::{Commit, FaultyStorage, Operation, Publisher, StoreLimits, Ticket, Totals};
+use khashmir::{Contact, Id, MemoryStorage, RedbStorage, Storage, StorageError, Time};
 use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
 use tempfile::TempDir;
@@ -16,14 +17,30 @@ use crate::script::Script;
 /// Does to a storage what `input` says. Panics if it differs from the model.
 pub fn storage(input: &[u8]) {
     let mut script = Script::new(input);
-    if script.byte() % 4 == 3 {
+    let kind = script.byte();
+    let limits = if kind & 4 == 0 { StoreLimits::NONE } else { TIGHT };
+    if kind % 4 == 3 {
         let directory = TempDir::new().expect("there is room for a directory");
         let path = directory.path().join("storage");
-        run(&mut script, || RedbStorage::open(&path).expect("it was left as it should be"), Lasts::Yes);
+        run(
+            &mut script,
+            || RedbStorage::open(&path).expect("it was left as it should be"),
+            limits,
+            Lasts::Yes,
+        );
     } else {
-        run(&mut script, MemoryStorage::new, Lasts::No);
+        run(&mut script, MemoryStorage::new, limits, Lasts::No);
     }
 }
+
+/// Limits that are soon met.
+const TIGHT: StoreLimits = StoreLimits {
+    max_bytes: 4000,
+    max_values: 20,
+    max_values_per_key: 7,
+    max_bytes_per_key: 2500,
+    max_bytes_per_prefix: 2000,
+};
 
 /// Does what is committed outlive the storage?
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,7 +52,12 @@ enum Lasts {
 /// Steps taken of one input: more say nothing new.
 const MAX_STEPS: usize = 200;
 
-fn run<S: Storage>(script: &mut Script<'_>, open: impl Fn() -> S, lasts: Lasts) {
+fn run<S: Storage>(script: &mut Script<'_>, open: impl Fn() -> S, limits: StoreLimits, lasts: Lasts) {
+    let open = || {
+        let mut storage = open();
+        storage.set_limits(limits);
+        storage
+    };
     let mut run = Run {
         storage: FaultyStorage::new(open()),
         now: Model::default(),
@@ -97,10 +119,16 @@ struct Run<S> {
 impl<S: Storage> Run<S> {
     fn take(&mut self, step: u8, script: &mut Script<'_>) {
         match step % 16 {
-            0..=5 => self.put(key(script.byte()), value(script.byte()), script.byte().into()),
+            0..=5 => {
+                let publisher = publisher(script.byte());
+                self.put(key(script.byte()), value(script.byte()), publisher, script.byte().into());
+            }
             6 => self.refuse_to_put(key(script.byte()), &value(script.byte())),
             7 => self.expire(script.byte().into(), usize::from(script.byte() % 8)),
-            8 => self.clamp(script.byte().into(), usize::from(script.byte() % 8)),
+            8 => {
+                let latest = self.now.values.values().max();
+                assert!(latest.is_none_or(|latest| Time::from_secs(*latest) <= self.storage.latest()));
+            }
             9 => {
                 let id = key(script.byte());
                 let ticket = self.storage.set_own_id(id).expect("memory is there");
@@ -125,10 +153,26 @@ impl<S: Storage> Run<S> {
         }
     }
 
-    fn put(&mut self, key: Id, value: Bytes, now: u64) {
-        let ticket = self.storage.put(&key, &value, Time::from_secs(now)).expect("there is room");
-        self.check_ticket(ticket);
-        self.now.values.insert((key, value), now);
+    /// Which values go to make room is not promised in full, so the model follows the storage there.
+    fn put(&mut self, key: Id, value: Bytes, publisher: Publisher, now: u64) {
+        match self.storage.put(&key, &value, publisher, Time::from_secs(now)) {
+            Ok(ticket) => {
+                self.check_ticket(ticket);
+                assert!(self.storage.contains(&key, &value).expect("readable"));
+                self.now.values.insert((key, value), now);
+            }
+            Err(StorageError::Full) => {}
+            Err(error) => panic!("{error}"),
+        }
+        let left = self.all();
+        assert!(left.iter().all(|pair| self.now.values.contains_key(pair)), "a value from nowhere");
+        self.now.values.retain(|pair, _| left.contains(pair));
+    }
+
+    /// Every value there is.
+    fn all(&self) -> BTreeSet<(Id, Bytes)> {
+        let values = |key| sample(&self.storage, &key, usize::MAX).into_iter().map(move |value| (key, value));
+        (0..KEYS).map(key).flat_map(values).collect()
     }
 
     /// What is staged now is not part of the commit under way.
@@ -138,7 +182,7 @@ impl<S: Storage> Run<S> {
 
     fn refuse_to_put(&mut self, key: Id, value: &[u8]) {
         self.storage.fail_next(Operation::Write, 1);
-        assert!(self.storage.put(&key, value, Time::from_secs(1)).is_err());
+        assert!(self.storage.put(&key, value, publisher(1), Time::from_secs(1)).is_err());
     }
 
     /// Which of several values of one time goes first is not promised, so the model follows the storage there.
@@ -147,23 +191,10 @@ impl<S: Storage> Run<S> {
         let swept = self.storage.expire(Time::from_secs(before), limit).expect("it can be read");
         assert_eq!((swept.values, swept.more), (due.len().min(limit), due.len() > limit));
         let Some(last) = due.iter().take(limit).next_back() else { return };
-        let left: BTreeSet<_> = (0..KEYS)
-            .map(key)
-            .flat_map(|key| {
-                sample(&self.storage, &key, usize::MAX).into_iter().map(move |value| (key, value))
-            })
-            .collect();
+        let left = self.all();
         assert!(self.now.values.iter().all(|(pair, time)| time >= last || !left.contains(pair)));
         self.now.values.retain(|pair, time| *time > *last || left.contains(pair));
         assert!(self.now.values.keys().eq(&left));
-    }
-
-    fn clamp(&mut self, now: u64, limit: usize) {
-        let ahead = self.now.times(|time| time > now).len();
-        let swept = self.storage.clamp_times(Time::from_secs(now), limit).expect("it can be read");
-        assert_eq!((swept.values, swept.more), (ahead.min(limit), ahead > limit));
-        while self.storage.clamp_times(Time::from_secs(now), 100).expect("it can be read").more {}
-        self.now.values.values_mut().for_each(|time| *time = (*time).min(now));
     }
 
     fn begin_commit(&mut self) {
@@ -235,6 +266,14 @@ const KEYS: u8 = 4;
 
 fn key(n: u8) -> Id {
     Id::sha1(&[n % KEYS])
+}
+
+fn publisher(n: u8) -> Publisher {
+    match n % 8 {
+        0 => Publisher::Ourselves,
+        1 => Publisher::V6([n; 8]),
+        n => Publisher::V4([20, 0, n]),
+    }
 }
 
 fn value(n: u8) -> Bytes {

@@ -1,12 +1,12 @@
 //! `Engine`: the whole node as a state machine without I/O. Joins the layers; what they do is theirs.
 //! Knows no clock, no socket, no runtime: time, datagrams and commits come in, wishes go out.
 
+mod ageing;
 mod join;
 mod operation;
 mod operations;
 mod parked;
 mod patience;
-mod quota;
 mod reunion;
 mod scratch;
 mod serve;
@@ -28,12 +28,12 @@ use crate::outcome::{Outcome, Value};
 use crate::tokens::Tokens;
 use crate::{Role, Settings, SettingsError};
 
+use ageing::Ageing;
 use join::Membership;
 use operation::Operation;
 pub use operation::OperationId;
 use parked::Parked;
 use patience::Patience;
-use quota::Quota;
 use reunion::Reunion;
 use scratch::Scratch;
 use statistics::Activity;
@@ -66,7 +66,7 @@ pub struct Engine<S> {
     /// What each call in flight is for. Bounded by the endpoint's own limits.
     calls: HashMap<CallId, Pending>,
     parked: Parked,
-    quota: Quota,
+    ageing: Ageing,
     schedule: Schedule,
     membership: Membership,
     activity: Activity,
@@ -179,8 +179,9 @@ impl<S: Storage> Engine<S> {
         Ok(engine)
     }
 
-    fn assemble(storage: S, settings: Settings, table: KTable, mut rng: ChaCha12Rng, now: Time) -> Self {
+    fn assemble(mut storage: S, settings: Settings, table: KTable, mut rng: ChaCha12Rng, now: Time) -> Self {
         let id = table.own_id();
+        storage.set_limits(settings.limits);
         let answers_queries = settings.role != Role::Client;
         Self {
             id,
@@ -190,6 +191,7 @@ impl<S: Storage> Engine<S> {
                 &mut rng,
             ),
             table,
+            ageing: Ageing::new(settings.key_expire, storage.latest(), now),
             storage,
             tokens: Tokens::new(&mut rng),
             operations: BTreeMap::new(),
@@ -198,7 +200,6 @@ impl<S: Storage> Engine<S> {
             stalled: BTreeSet::new(),
             calls: HashMap::new(),
             parked: Parked::default(),
-            quota: Quota::default(),
             schedule: Schedule::new(&settings, now),
             membership: Membership::default(),
             activity: Activity::new(now),
@@ -348,6 +349,11 @@ impl<S: Storage> Engine<S> {
         self.resume_stalled(now);
         self.run_upkeep(now);
         self.watch_membership(now);
+    }
+
+    /// The time to store values with.
+    fn storage_time(&self, now: Time) -> Time {
+        self.ageing.storage_time(now)
     }
 
     /// Would one more call find a place in the endpoint's queue?

@@ -1,11 +1,11 @@
 //! Answering the queries of others. One function for each method; none of them waits.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-use khashmir_krpc::{Delivery, ErrorCode, MAX_DATAGRAM, Query, Reply, ReplyTo, Token};
+use khashmir_krpc::{Delivery, ErrorCode, MAX_DATAGRAM, Method, Query, Reply, ReplyTo, Token};
 use khashmir_routing::Among;
-use khashmir_storage::{Committed, Storage, StorageError};
+use khashmir_storage::{Committed, Publisher, Storage, StorageError};
 use khashmir_types::{Contact, Id, Time};
 use rand::seq::SliceRandom;
 
@@ -64,8 +64,8 @@ impl<S: Storage> Engine<S> {
             Query::Ping => Reply::Ping,
             Query::Join => Reply::Join { addr: seen_as(from) },
             Query::FindNode { target } => {
-                let token = Token::from(self.tokens.issue(from.ip()));
-                Reply::FindNode { nodes: self.closest(&target), token: Some(token) }
+                let token = self.takes_stores().then(|| Token::from(self.tokens.issue(from.ip())));
+                Reply::FindNode { nodes: self.closest(&target), token }
             }
             Query::FindValue { key } => {
                 let num = self.storage.count(&key).map_err(server_error)?;
@@ -142,31 +142,25 @@ impl<S: Storage> Engine<S> {
             return Err(ErrorCode::InvalidToken);
         }
         self.endpoint.on_proof(from, now);
-        if self.parked.len() >= self.settings.max_parked || self.stopping {
+        if self.parked.len() >= self.settings.max_parked || !self.takes_stores() {
             return Err(ErrorCode::Server);
         }
-        let (limit, window) = (self.settings.limits.max_bytes_per_address, self.settings.key_expire);
-        let is_exempt = self.settings.calls.is_loopback_exempt && from.ip().is_loopback();
-        if !self.has_room(key, value)?
-            || !is_exempt && !self.quota.admits(from.ip(), value.len(), limit, window, now)
-        {
-            return Err(ErrorCode::Server);
-        }
-        let ticket = self.storage.put(key, value, now).map_err(server_error)?;
-        if !is_exempt {
-            self.quota.charge(from.ip(), value.len(), limit, window, now);
-        }
+        let publisher = self.publisher(from.ip());
+        let ticket = self.storage.put(key, value, publisher, self.storage_time(now)).map_err(server_error)?;
         self.parked.park(ticket, Waiting::Peer(*reply_to));
         Ok(())
     }
 
-    /// Is there room for a value? A value that is there already only renews its time: it needs none.
-    fn has_room(&self, key: &Id, value: &[u8]) -> Result<bool, ErrorCode> {
-        let (limits, totals) = (&self.settings.limits, self.storage.totals());
-        let room = totals.values < limits.max_values
-            && totals.bytes.saturating_add(value.len() as u64) <= limits.max_bytes
-            && self.storage.count(key).map_err(server_error)? < limits.max_values_per_key;
-        Ok(room || self.storage.contains(key, value).map_err(server_error)?)
+    /// On whose account a value from `ip` goes. What the endpoint does not limit has no quota either.
+    fn publisher(&self, ip: IpAddr) -> Publisher {
+        let is_exempt = self.settings.calls.is_loopback_exempt && ip.is_loopback();
+        if is_exempt { Publisher::Ourselves } else { Publisher::at(ip) }
+    }
+
+    /// Could a value be stored here now? While it could not, stores are refused at once, so that nothing more gathers, and
+    /// nobody gets a token for one.
+    fn takes_stores(&self) -> bool {
+        self.settings.role.serves(Method::StoreValue) && !self.stopping && self.storage_error().is_none()
     }
 
     /// Tells all who still wait that their values may be lost: nothing will be committed any more.
@@ -211,8 +205,8 @@ impl<S: Storage> Engine<S> {
 
 impl Role {
     /// Does a node of this role answer `query`?
-    fn serves(self, method: khashmir_krpc::Method) -> bool {
-        use khashmir_krpc::Method::{FindNode, FindValue, GetValue, Join, Ping, StoreValue};
+    fn serves(self, method: Method) -> bool {
+        use Method::{FindNode, FindValue, GetValue, Join, Ping, StoreValue};
         match method {
             // A client's endpoint lets no ping through but of those it asks.
             Ping => true,

@@ -7,7 +7,7 @@ use khashmir_actions::{
 };
 use khashmir_krpc::Method;
 use khashmir_routing::Among;
-use khashmir_storage::Storage;
+use khashmir_storage::{Publisher, Storage};
 use khashmir_types::{Contact, Id, Time};
 
 use super::operation::{Goal, Here, Operation, OperationId, Stage};
@@ -175,7 +175,7 @@ impl<S: Storage> Engine<S> {
         if !wanted {
             return;
         }
-        let here = match self.storage.put(&key, value, now) {
+        let here = match self.storage.put(&key, value, Publisher::Ourselves, self.storage_time(now)) {
             Ok(ticket) => {
                 self.parked.park(ticket, Waiting::Ourselves(id));
                 Here::Waiting

@@ -44,10 +44,14 @@ fn answers<S: Storage>(engine: &mut Engine<S>) -> Vec<Message<'static>> {
 }
 
 fn token<S: Storage>(engine: &mut Engine<S>, now: Time) -> Token {
+    offered_token(engine, now).expect("the node takes stores")
+}
+
+fn offered_token<S: Storage>(engine: &mut Engine<S>, now: Time) -> Option<Token> {
     let answer = ask(engine, &Query::FindNode { target: Id::MAX }, now).pop();
     let Some(Message::Reply { body, .. }) = answer else { panic!("{answer:?}") };
     match body.read(khashmir_krpc::Method::FindNode).unwrap().1 {
-        Reply::FindNode { token, .. } => token.unwrap(),
+        Reply::FindNode { token, .. } => token,
         other => panic!("{other:?}"),
     }
 }
@@ -112,7 +116,7 @@ fn a_role_answers_other_methods_as_unknown() {
     assert!(is_error(&ask(base, &Query::FindValue { key }, START), ErrorCode::UnknownMethod));
     assert!(is_error(&ask(base, &Query::GetValue { key, num }, START), ErrorCode::UnknownMethod));
     assert!(matches!(&ask(read, &Query::GetValue { key, num }, START)[..], [Message::Reply { .. }]));
-    let token = token(read, START);
+    let token = Token::new(vec![0; 20]);
     assert!(is_error(&ask(read, &store(token), START), ErrorCode::UnknownMethod));
 }
 
@@ -143,18 +147,79 @@ fn stores_beyond_the_limit_of_parked_ones_are_refused() {
 }
 
 #[test]
-fn a_full_key_takes_no_new_value_but_renews_those_it_has() {
-    let limits = StoreLimits { max_values_per_key: 1, ..StoreLimits::default() };
-    let mut engine = engine(Settings { limits, ..settings() });
+fn a_full_store_displaces_the_values_of_others_but_not_our_own() {
+    let limits = StoreLimits { max_values: 1, ..StoreLimits::default() };
+    for (is_loopback_exempt, displaces) in [(false, true), (true, false)] {
+        let mut settings = Settings { limits, ..settings() };
+        settings.calls.is_loopback_exempt = is_loopback_exempt;
+        let mut engine = engine(settings);
+        let token = token(&mut engine, START);
+        let (key, value) = (Id::sha1(b"key"), Bytes::from_static(b"another"));
+        assert!(ask(&mut engine, &store(token.clone()), START).is_empty());
+        let another = Query::StoreValue { key, value: value.clone(), token: token.clone() };
+        assert_eq!(is_error(&ask(&mut engine, &another, START), ErrorCode::Server), !displaces);
+        assert_eq!(engine.storage().contains(&key, &value).unwrap(), displaces);
+        assert!(displaces || ask(&mut engine, &store(token), START).is_empty(), "a renewal");
+        assert_eq!(engine.storage().totals().values, 1);
+    }
+}
+
+#[test]
+fn a_role_that_does_not_store_gives_no_token() {
+    let read = &mut engine(Settings { role: Role::Read, ..settings() });
+    assert_eq!(offered_token(read, START), None);
+}
+
+#[test]
+fn while_the_disk_fails_reads_go_on_and_stores_are_refused() {
+    let storage = FaultyStorage::new(MemoryStorage::new());
+    let mut engine = Engine::new(storage, settings(), [7; 32], START).unwrap();
     let token = token(&mut engine, START);
-    let (key, value) = (Id::sha1(b"key"), Bytes::from_static(b"another"));
     assert!(ask(&mut engine, &store(token.clone()), START).is_empty());
-    let another = Query::StoreValue { key, value, token: token.clone() };
-    assert!(is_error(&ask(&mut engine, &another, START), ErrorCode::Server));
-    assert!(ask(&mut engine, &store(token), START).is_empty());
     commit(&mut engine, START);
-    assert_eq!(answers(&mut engine).len(), 2);
+    assert_eq!(answers(&mut engine).len(), 1);
+
+    assert!(ask(&mut engine, &store(token.clone()), START).is_empty());
+    engine.storage.fail_next(StorageOperation::Commit, 1);
+    commit(&mut engine, START);
+    assert!(is_error(&answers(&mut engine), ErrorCode::Server));
+    assert!(engine.storage_error().is_some());
+    assert!(is_error(&ask(&mut engine, &store(token.clone()), START), ErrorCode::Server), "at once");
+    assert_eq!(offered_token(&mut engine, START), None);
+    let get = Query::GetValue { key: Id::sha1(b"key"), num: 0 };
+    assert!(matches!(&ask(&mut engine, &get, START)[..], [Message::Reply { .. }]));
+
+    let later = START + Duration::from_secs(1);
+    engine.handle_timeout(later);
+    commit(&mut engine, later);
+    assert!(offered_token(&mut engine, later).is_some());
+    assert!(ask(&mut engine, &store(token), later).is_empty());
+}
+
+#[test]
+fn a_suspended_node_does_not_lose_everything_when_it_wakes() {
+    let mut engine = engine(settings());
+    let token = token(&mut engine, START);
+    assert!(ask(&mut engine, &store(token), START).is_empty());
+    pass(&mut engine, START + Duration::from_secs(600));
+    let woken = START + Duration::from_secs(8 * 3600);
+    engine.handle_timeout(woken);
+    pass(&mut engine, woken + Duration::from_secs(3600));
     assert_eq!(engine.storage().totals().values, 1);
+    pass(&mut engine, woken + Duration::from_secs(2 * 3600));
+    assert_eq!(engine.storage().totals().values, 0);
+}
+
+#[test]
+fn a_clock_set_back_between_two_runs_neither_loses_values_nor_keeps_them_for_ever() {
+    let mut storage = MemoryStorage::new();
+    storage.put(&Id::MAX, b"value", khashmir_storage::Publisher::Ourselves, START).unwrap();
+    let earlier = START - Duration::from_secs(900_000);
+    let mut engine = Engine::new(storage, settings(), [7; 32], earlier).unwrap();
+    pass(&mut engine, earlier + Duration::from_secs(2 * 3600));
+    assert_eq!(engine.storage().totals().values, 1);
+    pass(&mut engine, earlier + Duration::from_secs(4 * 3600));
+    assert_eq!(engine.storage().totals().values, 0);
 }
 
 #[test]

@@ -85,6 +85,7 @@ impl<S: Storage> Engine<S> {
             return;
         }
         if self.schedule.checkpoint <= now {
+            self.ageing.on_woken(now.since(self.schedule.checkpoint), now);
             self.checkpoint(now);
             let interval = self.settings.checkpoint_interval;
             self.schedule.checkpoint = now + interval.mul_f64(self.rng.random_range(0.9..1.1));
@@ -119,10 +120,14 @@ impl<S: Storage> Engine<S> {
 
     /// Removes some of the values that nobody has refreshed for too long.
     fn sweep(&mut self, now: Time) {
-        let swept = self.storage.clamp_times(now, SWEEP).and_then(|clamped| {
-            let expired = self.storage.expire(now - self.settings.key_expire, SWEEP)?;
-            Ok(clamped.more || expired.more)
-        });
+        let before = match self.ageing.cutoff(now) {
+            Ok(before) => before,
+            Err(later) => {
+                self.schedule.sweep = Some(later);
+                return;
+            }
+        };
+        let swept = self.storage.expire(before, SWEEP).map(|swept| swept.more);
         let more = swept.unwrap_or_else(|error| {
             tracing::debug!(%error, "values not expired");
             // A backlog passes with the next commit; whatever else it is, the next checkpoint tries again.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use khashmir::krpc::{Level, Query, TransactionId, encode_query_with};
 use khashmir::routing::KTable;
-use khashmir::storage::{MemoryStorage, Storage};
+use khashmir::storage::{MemoryStorage, Publisher, Storage};
 use khashmir::{Contact, Engine, Id, Preset, Settings, Time};
 
 pub(crate) const NOW: Time = Time::from_secs(1_000_000);
@@ -24,7 +24,8 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) fn with_values(values: u32) -> Self {
         let mut storage = MemoryStorage::new();
-        (0..values).for_each(|n| assert!(storage.put(&KEY, &[n as u8; 20], NOW).is_ok()));
+        (0..values)
+            .for_each(|n| assert!(storage.put(&KEY, &[n as u8; 20], Publisher::Ourselves, NOW).is_ok()));
         let own_id = id(0);
         // The askers are few, each asks again and again, and none answers a ping.
         let settings = Settings::of(Preset::Test);

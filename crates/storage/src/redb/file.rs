@@ -7,6 +7,7 @@ use std::io;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::process;
 
 use ::redb::backends::FileBackend;
 use ::redb::{
@@ -17,7 +18,7 @@ use ::redb::{
 use super::RedbOptions;
 use super::overlay::Overlay;
 use crate::StorageError;
-use crate::row::{Due, FORMAT, Meta, Row, RowKey, number};
+use crate::row::{FORMAT, Meta, Row, RowKey, count_in_head, number};
 
 /// Every row there is, in the order of their keys. Its name tells our files from those of other programs.
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("khashmir");
@@ -58,14 +59,21 @@ impl StoreFile {
 
     /// Opens the file, or creates it if there is none.
     pub(super) fn open_or_create(&self) -> Result<Connection, StorageError> {
-        // `create_new` decides between the two at once: another process may do the same now.
-        match OpenOptions::new().read(true).write(true).create_new(true).open(&self.path) {
-            Ok(file) => self.create(file),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.open(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(StorageError::NoDirectory { path: self.directory().into() })
-            }
-            Err(error) => Err(self.io_error(error)),
+        if self.path.try_exists().map_err(|error| self.io_error(error))? {
+            return self.open();
+        }
+        let draft = self.draft();
+        let created = self.create_as(&draft);
+        let result = match created {
+            Ok(connection) => self.publish(&draft).map(|()| connection).map_err(|error| self.io_error(error)),
+            Err(error) => Err(error),
+        };
+        // With its own name now, or ours and in the way of the next attempt.
+        let _ = fs::remove_file(&draft);
+        match result {
+            // Another process was quicker.
+            Err(_) if self.path.exists() => self.open(),
+            result => result,
         }
     }
 
@@ -119,20 +127,38 @@ impl StoreFile {
         Ok(Connection { database, reader })
     }
 
-    fn create(&self, file: File) -> Result<Connection, StorageError> {
-        let created = self.create_in(file);
-        if created.is_err() {
-            // Ours, and nothing is in it yet; left behind it would be in the way of the next attempt.
-            let _ = fs::remove_file(&self.path);
-        }
-        created
-    }
-
-    fn create_in(&self, file: File) -> Result<Connection, StorageError> {
+    /// Creates the file under another name: what has the right one is whole, whenever the power goes.
+    fn create_as(&self, draft: &Path) -> Result<Connection, StorageError> {
+        // Left behind when the power went during an earlier creation.
+        let _ = fs::remove_file(draft);
+        let file = match OpenOptions::new().read(true).write(true).create_new(true).open(draft) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(StorageError::NoDirectory { path: self.directory().into() });
+            }
+            Err(error) => return Err(self.io_error(error)),
+        };
         let database = self.database(file)?;
         self.write_format(&database)?;
-        sync_directory(self.directory()).map_err(|error| self.io_error(error))?;
         self.connect(database)
+    }
+
+    /// Gives the file its name, unless there is one of that name by now.
+    fn publish(&self, draft: &Path) -> io::Result<()> {
+        match fs::hard_link(draft, &self.path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+            // Some file systems have no hard links.
+            Err(_) if !self.path.exists() => fs::rename(draft, &self.path),
+            linked => linked,
+        }?;
+        sync_directory(self.directory())
+    }
+
+    /// A name that no other process uses now.
+    fn draft(&self) -> PathBuf {
+        let mut name = self.path.as_os_str().to_owned();
+        name.push(format!(".new-{}", process::id()));
+        name.into()
     }
 
     fn database(&self, file: File) -> Result<Database, StorageError> {
@@ -248,17 +274,26 @@ impl Reader {
         })
     }
 
-    /// The first `Due` row from `from` on.
-    pub(super) fn next_due(&self, file: &StoreFile, from: Bound<Due>) -> Result<Option<Due>, StorageError> {
-        let from = from.map(|due| RowKey::Due(due).encode());
-        let to = RowKey::Due(Due::LAST).encode();
-        let bounds = (from.as_ref().map(|key| &key[..]), Bound::Included(&to[..]));
+    /// How many values the head with this key tells of.
+    pub(super) fn count(&self, file: &StoreFile, head: &RowKey) -> Result<u64, StorageError> {
+        file.guarded(|| {
+            let found = self.table.get(&head.encode()[..]).map_err(|error| file.redb_error(error))?;
+            let Some(bytes) = found else { return Ok(0) };
+            count_in_head(bytes.value())
+                .ok_or_else(|| StorageError::corrupt(&file.path, "a head of a wrong length"))
+        })
+    }
+
+    /// The first row from `from` on, if it is of a kind that is looked for in order.
+    pub(super) fn next(&self, file: &StoreFile, from: Bound<RowKey>) -> Result<Option<RowKey>, StorageError> {
+        let from = from.map(|key| key.encode());
+        let bounds = (from.as_ref().map(|key| &key[..]), Bound::Unbounded);
         file.guarded(|| {
             let mut range = self.table.range::<&[u8]>(bounds).map_err(|error| file.redb_error(error))?;
             let Some(first) = range.next() else { return Ok(None) };
             let (key, _) = first.map_err(|error| file.redb_error(error))?;
-            let due = Due::decode(key.value());
-            due.map(Some).ok_or_else(|| StorageError::corrupt(&file.path, "a key of a wrong length"))
+            let next = RowKey::decode(key.value());
+            next.map(Some).ok_or_else(|| StorageError::corrupt(&file.path, "a key of a wrong length"))
         })
     }
 }

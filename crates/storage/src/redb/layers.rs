@@ -5,10 +5,12 @@ use std::mem;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use khashmir_types::Id;
+
 use super::file::{Reader, StoreFile};
 use super::overlay::Overlay;
 use crate::StorageError;
-use crate::row::{Due, Row, RowKey};
+use crate::row::{Part, Row, RowKey};
 use crate::slots::Rows;
 
 /// The rows that a reader sees: the topmost layer that says something of a row decides.
@@ -86,17 +88,26 @@ impl Rows for Layers {
         }
     }
 
-    fn next_due(&self, from: Due) -> Result<Option<Due>, StorageError> {
-        let mut from = Bound::Included(from);
+    fn next(&self, mut from: Bound<RowKey>) -> Result<Option<RowKey>, StorageError> {
         loop {
-            let committed = self.noting_failure(self.committed.next_due(&self.file, from))?;
-            let staged = self.overlays().filter_map(|overlay| overlay.next_due(from));
-            let Some(due) = staged.chain(committed).min() else { return Ok(None) };
-            let is_removed = matches!(self.staged_row(&RowKey::Due(due)), Some(None));
+            let committed = self.noting_failure(self.committed.next(&self.file, from))?;
+            let staged = self.overlays().filter_map(|overlay| overlay.next(from));
+            let Some(next) = staged.chain(committed).min() else { return Ok(None) };
+            let is_removed = matches!(self.staged_row(&next), Some(None));
             if !is_removed {
-                return Ok(Some(due));
+                return Ok(Some(next));
             }
-            from = Bound::Excluded(due);
+            from = Bound::Excluded(next);
+        }
+    }
+
+    fn count(&self, key: &Id) -> Result<u64, StorageError> {
+        let head = RowKey::Of(*key, Part::Head);
+        match self.staged_row(&head) {
+            Some(Some(Row::Few(few))) => Ok(few.count()),
+            Some(Some(Row::Many(many))) => Ok(many.count),
+            Some(_) => Ok(0),
+            None => self.noting_failure(self.committed.count(&self.file, &head)),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use crate::row::{Due, Row, RowKey};
+use crate::row::{Row, RowKey};
 
 /// Rows as they shall be, written (`Some`) or removed (`None`), with the bytes of memory they take.
 #[derive(Clone, Debug, Default)]
@@ -30,10 +30,9 @@ impl Overlay {
         self.rows.get(key)
     }
 
-    /// The first `Due` row from `from` on, written or removed.
-    pub(super) fn next_due(&self, from: Bound<Due>) -> Option<Due> {
-        let bounds = (from.map(RowKey::Due), Bound::Included(RowKey::Due(Due::LAST)));
-        self.rows.range(bounds).next().and_then(|(key, _)| key.as_due())
+    /// The first row from `from` on, written or removed.
+    pub(super) fn next(&self, from: Bound<RowKey>) -> Option<RowKey> {
+        self.rows.range((from, Bound::Unbounded)).next().map(|(key, _)| *key)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&RowKey, Option<&Row>)> {

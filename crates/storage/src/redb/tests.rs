@@ -1,5 +1,8 @@
 //! A `RedbStorage` on a disk that fails.
 
+mod crashes;
+mod platter;
+
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
@@ -13,6 +16,8 @@ use rand::rngs::ChaCha12Rng;
 use tempfile::TempDir;
 
 use super::*;
+
+const SOMEBODY: Publisher = Publisher::V4([192, 0, 2]);
 
 /// What the disk refuses, shared with the backends made for it.
 #[derive(Debug, Default)]
@@ -120,7 +125,7 @@ fn fresh(options: RedbOptions) -> (TempDir, Arc<Disk>, RedbStorage) {
 
 fn put(storage: &mut RedbStorage, numbers: std::ops::Range<u32>) {
     for n in numbers {
-        storage.put(&Id::MAX, &n.to_be_bytes(), Time::from_secs(1)).unwrap();
+        storage.put(&Id::MAX, &n.to_be_bytes(), SOMEBODY, Time::from_secs(1)).unwrap();
     }
 }
 

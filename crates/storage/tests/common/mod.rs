@@ -7,7 +7,7 @@ use std::io;
 
 use bytes::Bytes;
 use khashmir_storage::{
-    Commit, Committed, FaultyStorage, MemoryStorage, RedbStorage, Storage, StorageError, Ticket,
+    Commit, Committed, FaultyStorage, MemoryStorage, Publisher, RedbStorage, Storage, StorageError, Ticket,
 };
 use khashmir_types::{Id, Time};
 use rand::SeedableRng;
@@ -73,6 +73,9 @@ impl<S: Backend> Backend for FaultyStorage<S> {
         Opened { storage: Self::new(storage), directory }
     }
 }
+
+/// Who publishes values where it does not matter.
+pub(crate) const SOMEBODY: Publisher = Publisher::V4([192, 0, 2]);
 
 pub(crate) fn key(n: u8) -> Id {
     Id::sha1(&[n])

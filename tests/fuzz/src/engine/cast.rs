@@ -101,7 +101,8 @@ pub(super) fn settings(n: u8) -> Settings {
         settings.limits.max_values = 12;
         settings.limits.max_bytes = 2000;
         settings.limits.max_values_per_key = 4;
-        settings.limits.max_bytes_per_address = 1500;
+        settings.limits.max_bytes_per_key = 1500;
+        settings.limits.max_bytes_per_prefix = 1500;
         settings.retrieve_values = Wanted { values: Some(3), nodes: Some(2) };
     }
     if n & 16 != 0 {
