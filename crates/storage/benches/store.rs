@@ -131,7 +131,10 @@ fn reads(c: &mut Criterion) {
     for (values, limit) in [(3, 3), (8, 8), (10, 10), (100_000, 10)] {
         let store = Store::with(values, one_key, 30);
         group.bench_function(BenchmarkId::new("sample", format!("{limit} of {values}")), |b| {
-            b.iter(|| store.storage.sample_into(&one_key(0), limit, &mut rng, black_box(&mut out)).unwrap());
+            b.iter(|| {
+                out.clear();
+                store.storage.sample_into(&one_key(0), limit, &mut rng, black_box(&mut out)).unwrap();
+            });
         });
         group.bench_function(BenchmarkId::new("count", values), |b| {
             b.iter(|| store.storage.count(black_box(&one_key(0))).unwrap());
@@ -152,6 +155,7 @@ fn reads_while_storing(c: &mut Criterion) {
         group.bench_function(name, |b| {
             b.iter(|| {
                 n += 7919;
+                out.clear();
                 store.storage.sample_into(&a_key_each(n % 100_000), 3, &mut rng, &mut out).unwrap();
                 if stores {
                     store.step(u64::MAX, three_each, 30);

@@ -122,11 +122,16 @@ impl<R: Rows> Slots<R> {
         rng: &mut dyn Rng,
         out: &mut Vec<Bytes>,
     ) -> Result<(), StorageError> {
-        out.clear();
         match self.rows.row(&RowKey::Of(*key, Part::Head))? {
             Some(Row::Few(few)) => {
-                out.extend(few.entries().map(|entry| entry.value));
-                choose(out, limit, rng);
+                let count = few.entries().count();
+                if limit >= count {
+                    out.extend(few.entries().map(|entry| entry.value));
+                } else {
+                    let mut values: Vec<_> = few.entries().map(|entry| entry.value).collect();
+                    let chosen = rand::seq::index::sample(rng, count, limit);
+                    out.extend(chosen.into_iter().map(|slot| std::mem::take(&mut values[slot])));
+                }
             }
             Some(Row::Many(Many { count, .. })) => {
                 // More values than addresses cannot be stored.
@@ -363,14 +368,6 @@ impl<R: Rows> Slots<R> {
 
     fn stage_place(&mut self, key: &Id, digest: &Id, place: Place) {
         self.rows.stage(RowKey::Of(*key, Part::Place(*digest)), Some(Row::Place(place)));
-    }
-}
-
-/// Leaves a uniform sample of `limit` values.
-fn choose(values: &mut Vec<Bytes>, limit: usize, rng: &mut dyn Rng) {
-    if limit < values.len() {
-        let chosen = rand::seq::index::sample(rng, values.len(), limit);
-        *values = chosen.into_iter().map(|slot| values[slot].clone()).collect();
     }
 }
 

@@ -75,10 +75,10 @@ pub trait Storage: Send {
         Ok(values)
     }
 
-    /// [`Storage::sample`] into `out`, in place of what was there: for whoever asks again and again.
+    /// As [`Storage::sample`], at the end of `out`: for whoever asks again and again.
     ///
     /// # Errors
-    /// What a read of the backend gives; `out` then has some of the values.
+    /// What a read of the backend gives. Some values may have been added then.
     fn sample_into(
         &self,
         key: &Id,
