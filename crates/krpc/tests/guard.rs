@@ -223,3 +223,20 @@ fn on_loopback_nobody_need_prove_anything_if_so_set() {
     assert!(transmits(&mut endpoint).pop().unwrap().payload.len() < 150, "nothing is filled up");
     assert!(transmits(&mut endpoint).iter().all(|sent| sent.payload.len() <= MAX_DATAGRAM));
 }
+
+#[test]
+fn who_is_silent_answers_only_those_who_owe_it_values() {
+    let config = EndpointConfig { answers_queries: false, ..EndpointConfig::default() };
+    let (mut silent, mut rng) = (Endpoint::new(OWN, config, &mut rng()), rng());
+    let ping = encode_query(&[b't'; 20].into(), &Id::MAX, &Query::Ping);
+    for (query, answers) in
+        [(Query::FindNode { target: Id::MAX }, false), (Query::GetValue { key: Id::MAX, num: 0 }, true)]
+    {
+        silent.call(addr(1), &query, START, &mut rng).unwrap();
+        let _ = transmits(&mut silent);
+        silent.handle_datagram(addr(2), &ping, START);
+        assert!(silent.poll_event().is_none(), "somebody else");
+        silent.handle_datagram(addr(1), &ping, START);
+        assert_eq!(matches!(silent.poll_event(), Some(Event::Query { .. })), answers);
+    }
+}

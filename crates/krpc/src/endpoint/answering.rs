@@ -82,8 +82,10 @@ impl Endpoint {
             Some(method) => self.counters.of_mut(method).received += 1,
             None => self.counters.unknown += 1,
         }
-        // Whoever is silent must answer those it asks, as they may want a proof of its address before they say more.
-        let serves = self.config.answers_queries || method == Some(Method::Ping) && self.calls.awaits(from);
+        // Whoever is silent must answer those who want a proof of its address before they say more. Only values are so large
+        // that they do, as other queries are as long as their answers.
+        let is_proof = || method == Some(Method::Ping) && self.calls.awaits_values(from);
+        let serves = self.config.answers_queries || is_proof();
         if !serves {
             self.drop_datagram(from, DropReason::Unserved);
         }

@@ -104,6 +104,12 @@ impl Calls {
         self.callees.contains_key(&addr)
     }
 
+    /// Is a `get_value` in flight to `addr`?
+    pub(super) fn awaits_values(&self, addr: SocketAddr) -> bool {
+        let is_one = |call: &Call| call.callee.addr == addr && call.method == Method::GetValue;
+        self.awaits(addr) && self.all.values().any(|call| is_one(call) && call.flight.is_some())
+    }
+
     /// The first call whose deadline is not after `now`.
     pub(super) fn due(&self, now: Time) -> Option<(CallId, Flight)> {
         let (_, id) = self.deadlines.first().filter(|(deadline, _)| *deadline <= now)?;

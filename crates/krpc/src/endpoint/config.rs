@@ -40,7 +40,7 @@ pub struct EndpointConfig {
     /// address stands for many nodes, and from outside none of them can be forged.
     pub is_loopback_exempt: bool,
     /// Are queries answered at all? Yes by default. If not, they are counted and dropped, unknown methods included, but for pings
-    /// of those who owe us an answer: they may want to know first whether we are where we say.
+    /// of those who owe us values: they may want to know first whether we are where we say.
     pub answers_queries: bool,
 }
 
