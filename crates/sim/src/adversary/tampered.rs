@@ -1,5 +1,6 @@
 //! `Tampered`: an honest engine whose words somebody changes on their way. Knows no wire and no particular lie.
 
+use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::net::SocketAddr;
 
@@ -42,16 +43,21 @@ pub trait Tamper: Debug + Send {
 pub struct Tampered<S, T> {
     engine: Engine<S>,
     tamper: T,
-    /// The query that was handed to the engine last: it answers before it gets another input, or with an error.
-    asked: Option<Asked>,
+    /// Queries that the engine has not answered, the oldest first. Mostly none: it answers before it gets another input, but
+    /// for what it keeps back until the asker has proved its address.
+    asked: VecDeque<Asked>,
     deeds: Deeds,
 }
+
+/// Most queries without an answer that are remembered: as many as replies an engine keeps back. Answers to older ones pass
+/// unaltered.
+const MAX_ASKED: usize = 128;
 
 impl<S: Storage, T: Tamper> Tampered<S, T> {
     /// Puts `tamper` between `engine` and the network.
     #[must_use]
     pub fn new(engine: Engine<S>, tamper: T) -> Self {
-        Self { engine, tamper, asked: None, deeds: Deeds::default() }
+        Self { engine, tamper, asked: VecDeque::new(), deeds: Deeds::default() }
     }
 
     fn settle(&mut self, now: Time) {
@@ -70,9 +76,11 @@ impl<S: Storage, T: Tamper> Tampered<S, T> {
     }
 
     fn pass_answer(&mut self, honest: Transmit) -> Option<Transmit> {
-        let Some(asked) = &self.asked else { return Some(honest) };
-        let Some(answer) = asked.read_answer(&honest) else { return Some(honest) };
-        let said = self.tamper.alter_answer(asked, answer.clone());
+        let mut asked = self.asked.iter().enumerate().rev();
+        let answered = asked.find_map(|(place, asked)| Some((place, asked.read_answer(&honest)?)));
+        let Some((place, answer)) = answered else { return Some(honest) };
+        let asked = self.asked.remove(place)?;
+        let said = self.tamper.alter_answer(&asked, answer.clone());
         if said.as_ref() == Some(&answer) {
             return Some(honest);
         }
@@ -83,20 +91,22 @@ impl<S: Storage, T: Tamper> Tampered<S, T> {
 
 impl<S: Storage + Debug + Send, T: Tamper> Adversary for Tampered<S, T> {
     fn handle_datagram(&mut self, from: SocketAddr, datagram: &[u8], now: Time) {
-        self.asked = Asked::read(from, datagram);
-        if let Some(asked) = &self.asked {
+        if let Some(asked) = Asked::read(from, datagram) {
             self.deeds.asked += 1;
-            if !self.tamper.admits(asked) {
+            if !self.tamper.admits(&asked) {
                 self.deeds.misdeeds += 1;
                 return;
             }
+            if self.asked.len() == MAX_ASKED {
+                self.asked.pop_front();
+            }
+            self.asked.push_back(asked);
         }
         self.engine.handle_datagram(from, datagram, now);
         self.settle(now);
     }
 
     fn handle_timeout(&mut self, now: Time) {
-        self.asked = None;
         self.engine.handle_timeout(now);
         self.settle(now);
     }
