@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program for developers")]
 
 mod bench;
+mod campaign;
 mod ci;
 mod dist;
 mod fuzz;
@@ -37,6 +38,8 @@ enum Chore {
     Fuzz(fuzz::Options),
     /// Measure whole programs: requests served, values stored, networks, memory
     Bench(bench::Options),
+    /// Attack simulated networks of thousands of nodes in every way we know, and see whether they hold their levels
+    Campaign(campaign::Options),
     /// Draw the figures of docs/ from stored results of the simulator, or from new ones with --run
     Plots(plots::Options),
 }
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Chore::Dist(options) => dist::run(&workspace, &options),
         Chore::Fuzz(options) => fuzz::run(&workspace, &options),
         Chore::Bench(options) => bench::run(&workspace, &options),
+        Chore::Campaign(options) => campaign::run(&workspace, &options),
         Chore::Plots(options) => plots::run(&workspace, &options),
     });
     match result {

@@ -10,6 +10,8 @@ use std::ops::AddAssign;
 use khashmir::krpc::Transmit;
 use khashmir::{Id, Time};
 
+use crate::HostId;
+
 mod asked;
 mod claim;
 mod colluder;
@@ -51,6 +53,13 @@ pub trait Adversary: Debug + Send {
     /// The next datagram to send.
     #[must_use]
     fn poll_transmit(&mut self) -> Option<Transmit>;
+
+    /// In whose name the datagram goes that [`poll_transmit`](Self::poll_transmit) has just returned: from the address of
+    /// that host, whether it is there or not. Answers go to that address. `None` for its own.
+    #[must_use]
+    fn forged_name(&self) -> Option<HostId> {
+        None
+    }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next; [`Time::FAR_FUTURE`] for never.
     #[must_use]

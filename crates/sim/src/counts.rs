@@ -12,7 +12,9 @@ pub struct Counts {
     pub events: u64,
     /// Datagrams sent.
     pub sent: u64,
-    /// Bytes in them.
+    /// Those of them that came from another address than their sender's.
+    pub forged: u64,
+    /// Bytes in all of them.
     pub bytes: u64,
     /// Copies of them that reached an engine or another occupant.
     pub delivered: u64,
@@ -49,6 +51,7 @@ impl Counts {
             ("corrupted", self.corrupted),
             ("held", self.held),
             ("cut", self.cut),
+            ("forged", self.forged),
             ("nat_dropped", self.nat_dropped),
             ("firewalled", self.firewalled),
             ("unheard", self.unheard),
@@ -74,6 +77,7 @@ impl AddAssign for Counts {
         let Self {
             events,
             sent,
+            forged,
             bytes,
             delivered,
             lost,
@@ -90,6 +94,7 @@ impl AddAssign for Counts {
         } = other;
         self.events += events;
         self.sent += sent;
+        self.forged += forged;
         self.bytes += bytes;
         self.delivered += delivered;
         self.lost += lost;

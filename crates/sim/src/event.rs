@@ -25,8 +25,8 @@ pub(crate) struct Due {
 
 #[derive(Debug)]
 pub(crate) enum What {
-    /// A datagram that was sent from and to these ports.
-    Datagram { from_port: u16, to_port: u16, payload: Bytes },
+    /// A datagram that was sent from and to these ports, in the name of this host: of who sent it, but for forgers.
+    Datagram { name: HostId, from_port: u16, to_port: u16, payload: Bytes },
     /// The engine wished to be called.
     Wake,
     /// A commit of the engine that was started for the `life`-th time has ended.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use khashmir::{Engine, OperationId, Outcome, Settings, Time, Value};
 
+use crate::HostId;
 use crate::adversary::Adversary;
 use crate::chance::mix;
 use crate::disk::Disk;
@@ -47,6 +48,16 @@ pub(crate) enum Occupant {
     Outsider(Vec<Received>),
 }
 
+impl Occupant {
+    /// In whose name the datagram goes that it has just sent, if not in its own.
+    pub(crate) fn forged_name(&self) -> Option<HostId> {
+        match self {
+            Self::Adversary(adversary) => adversary.forged_name(),
+            Self::Nobody | Self::Engine(_) | Self::Outsider(_) => None,
+        }
+    }
+}
+
 /// A datagram that reached an outsider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
@@ -74,7 +85,7 @@ pub(crate) struct Watch {
 #[non_exhaustive]
 pub struct Ended {
     /// Where it ran.
-    pub host: crate::HostId,
+    pub host: HostId,
     /// Which it was.
     pub operation: OperationId,
     /// When it began.
@@ -171,8 +182,9 @@ impl Host {
         add(due.at.as_micros());
         add(u64::from(due.from.0) << 32 | u64::from(due.sequence));
         match &due.what {
-            What::Datagram { from_port, to_port, payload } => {
-                add(u64::from(*from_port) << 16 | u64::from(*to_port));
+            What::Datagram { name, from_port, to_port, payload } => {
+                let forgery = u64::from(name.0 ^ due.from.0);
+                add(forgery << 32 | u64::from(*from_port) << 16 | u64::from(*to_port));
                 add(payload.len() as u64);
                 add(hash(payload));
             }

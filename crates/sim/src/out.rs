@@ -16,6 +16,13 @@ use crate::nat::Peer;
 use crate::terrain::{Sent, Terrain};
 use crate::wheel::Wheel;
 
+/// Who has sent a datagram, and who it says has.
+#[derive(Clone, Copy)]
+struct Origin {
+    host: HostId,
+    name: Peer,
+}
+
 /// What the hosts of a shard bring about.
 #[derive(Debug)]
 pub(crate) struct Out {
@@ -57,21 +64,23 @@ impl Out {
         }
     }
 
-    /// Sends a datagram on its way.
+    /// Sends a datagram on its way, from the address of the host `name`: `from` itself, unless that forges addresses.
     pub(crate) fn send(
         &mut self,
         host: &mut Host,
         from: HostId,
+        name: HostId,
         transmit: &Transmit,
         now: Time,
         terrain: &Terrain,
     ) {
         let Transmit { to, payload } = transmit;
         self.counts.sent += 1;
+        self.counts.forged += u64::from(name != from);
         self.counts.bytes += payload.len() as u64;
         host.bytes += payload.len() as u64;
         let target = terrain.host_at(*to);
-        let mut addr = terrain.addr(from);
+        let mut addr = terrain.addr(name);
         if let Some(gate) = &mut host.gate {
             let peer = target.map(|host| Peer { host, port: to.port() });
             addr.set_port(gate.let_out(addr.port(), peer, now));
@@ -83,7 +92,7 @@ impl Out {
             None => self.counts.to_nobody += 1,
             Some(target) if terrain.cuts(from, target) => self.counts.cut += 1,
             Some(target) => {
-                let from = Peer { host: from, port: addr.port() };
+                let from = Origin { host: from, name: Peer { host: name, port: addr.port() } };
                 self.carry(host, from, Peer { host: target, port: to.port() }, payload, now, terrain);
             }
         }
@@ -93,7 +102,7 @@ impl Out {
     fn carry(
         &mut self,
         host: &mut Host,
-        from: Peer,
+        from: Origin,
         to: Peer,
         payload: &Bytes,
         now: Time,
@@ -115,7 +124,8 @@ impl Out {
             } else {
                 payload.clone()
             };
-            let what = What::Datagram { from_port: from.port, to_port: to.port, payload };
+            let what =
+                What::Datagram { name: from.name.host, from_port: from.name.port, to_port: to.port, payload };
             let (at, sequence) = (now + passage.delay, host.next_planned());
             self.plan(Due { at, to: to.host, from: from.host, sequence, what });
         }

@@ -135,7 +135,7 @@ impl Shard {
     /// Sends a datagram from a host, whoever is there.
     pub(crate) fn send(&mut self, id: HostId, transmit: &Transmit, now: Time, terrain: &Terrain) {
         let host = &mut self.hosts[id.index() / self.out.outboxes.len()];
-        self.out.send(host, id, transmit, now, terrain);
+        self.out.send(host, id, id, transmit, now, terrain);
     }
 
     fn happen(&mut self, due: Due, terrain: &Terrain) {
@@ -147,8 +147,8 @@ impl Shard {
         self.out.counts.events += 1;
         host.note(&due);
         match due.what {
-            What::Datagram { from_port, to_port, ref payload } => {
-                let peer = Peer { host: due.from, port: from_port };
+            What::Datagram { name, from_port, to_port, ref payload } => {
+                let peer = Peer { host: name, port: from_port };
                 if self.deliver(&due, peer, to_port, payload, terrain) {
                     self.settle(id, now, terrain);
                 }
@@ -221,7 +221,8 @@ impl Shard {
         let out = &mut self.out;
         let host = &mut self.hosts[id.index() / out.outboxes.len()];
         while let Some(transmit) = next_transmit(&mut host.occupant) {
-            out.send(host, id, &transmit, now, terrain);
+            let name = host.occupant.forged_name().unwrap_or(id);
+            out.send(host, id, name, &transmit, now, terrain);
         }
         let shown = host.clock.shows(now);
         if let Occupant::Engine(engine) = &mut host.occupant {

@@ -140,7 +140,7 @@ impl Workloads {
     /// What has come of it all so far, and what was expected.
     pub(crate) fn operations(&self) -> Vec<(Expectation, Operations)> {
         let rows = self.loads.iter().flat_map(|load| load.plan.rows().into_iter().zip(&load.samples));
-        rows.map(|(row, samples)| (row.expect, samples.sum_up(&row.name))).collect()
+        rows.map(|(row, samples)| (row.expect, samples.sum_up(&row.name, row.expect.success))).collect()
     }
 
     /// What was sent in each quiet time that is over, and what was expected.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use khashmir::krpc::{Query, Reply};
 use khashmir::{Contact, Id, Method, Settings, Storage};
-use khashmir_sim::{AdversaryKind, Answer, Asked, Claim, Flood, HostId, Swallower, Tamper, World};
+use khashmir_sim::{AdversaryKind, Answer, Asked, Claim, Flood, HostId, Sent, Swallower, Tamper, World};
 
 const COLLUDER: AdversaryKind = AdversaryKind::Colluder { claim: Claim::Nothing };
 
@@ -242,7 +242,7 @@ fn a_swallower_answers_what_it_was_not_told_to_swallow() {
 #[test]
 fn a_flood_stops_no_lookup_and_fills_no_table() {
     for flood in [Flood::Queries, Flood::Garbage] {
-        let kind = AdversaryKind::Flooder { per_second: 500.0, flood };
+        let kind = AdversaryKind::Flooder { per_second: 500.0, flood, aim: 1.0, forged: 0.0 };
         let (mut world, honest, bad) = network(40, 20, &kind);
         world.store(honest[0], key(), "a value");
         kind.possess(&mut world, &bad);
@@ -257,6 +257,25 @@ fn a_flood_stops_no_lookup_and_fills_no_table() {
         };
         assert!(honest.iter().all(|host| entries(host) <= 2), "each address has one entry, its own of old");
     }
+}
+
+#[test]
+fn forged_datagrams_come_from_elsewhere_and_are_not_answered_to_who_sent_them() {
+    let kind = AdversaryKind::Flooder { per_second: 50.0, flood: Flood::Queries, aim: 1.0, forged: 0.9 };
+    let (mut world, _, bad) = network(20, 20, &kind);
+    kind.possess(&mut world, &bad);
+    world.keep_sent();
+    world.run_for(Duration::from_secs(20));
+    let (flooder, sent) = (world.addr(bad[0]), world.deeds().misdeeds);
+    let forged = world.counts().forged;
+    assert!((sent * 8 / 10..sent).contains(&forged), "{forged} of {sent}");
+    let nodes: BTreeSet<_> = world.hosts().map(|host| world.addr(host)).collect();
+    let all = world.sent();
+    let names: BTreeSet<_> = all.iter().map(|sent| sent.from).collect();
+    assert!(names.len() as u64 > forged * 9 / 10, "{} names", names.len());
+    let is_answer = |sent: &&Sent| nodes.contains(&sent.from) && !nodes.contains(&sent.to);
+    assert!(all.iter().any(|sent| is_answer(&sent)), "who sends nothing is pinged or answered");
+    assert!(all.iter().filter(|sent| sent.from == flooder).count() as u64 <= sent - forged);
 }
 
 /// Sends nothing but pings and the answers to them, and says so to nobody.
@@ -318,7 +337,7 @@ fn equal_seeds_give_equal_attacks_whatever_the_number_of_threads() {
             AdversaryKind::Inventor { prefixes: 4, claim: Claim::Forgeries },
             AdversaryKind::Liar { claim: Claim::Forgeries },
             AdversaryKind::Swallower { methods: Swallower::USEFUL.to_vec() },
-            AdversaryKind::Flooder { per_second: 20.0, flood: Flood::Garbage },
+            AdversaryKind::Flooder { per_second: 20.0, flood: Flood::Garbage, aim: 0.5, forged: 0.5 },
         ];
         let of = |number: usize| (0..40).filter(move |host| host % 10 == number);
         kinds.iter().enumerate().for_each(|(number, kind)| kind.place(&mut world, of(number)));

@@ -11,7 +11,7 @@ use rand::Rng;
 use serde::Deserialize;
 
 use super::{Adversary, Asked, Deeds};
-use crate::Chance;
+use crate::{Chance, HostId};
 
 /// What a flood consists of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -27,6 +27,9 @@ pub enum Flood {
 /// Bytes in the longest garbage: what fits a frame.
 const LONGEST_GARBAGE: usize = 1472;
 
+/// Names that are forged: as many as hosts have addresses.
+const NAMES: usize = 1 << 30;
+
 /// Sends datagrams to targets chosen at random, at an even pace, and answers nobody: it is no node.
 #[derive(Debug)]
 pub struct Flooder {
@@ -36,6 +39,9 @@ pub struct Flooder {
     /// When the next datagram is due; [`Time::EPOCH`] before the first.
     next: Time,
     outgoing: Option<Transmit>,
+    /// The share of datagrams that go in the name of somebody else, and in whose the last one went.
+    forged: f64,
+    name: Option<HostId>,
     chance: Chance,
     deeds: Deeds,
 }
@@ -49,7 +55,14 @@ impl Flooder {
     pub fn new(targets: Arc<[SocketAddr]>, flood: Flood, interval: Duration, chance: Chance) -> Self {
         assert!(interval >= Duration::from_micros(1), "time goes on by a microsecond at least");
         let deeds = Deeds::default();
-        Self { targets, flood, interval, next: Time::EPOCH, outgoing: None, chance, deeds }
+        let (next, outgoing) = (Time::EPOCH, None);
+        Self { targets, flood, interval, next, outgoing, forged: 0.0, name: None, chance, deeds }
+    }
+
+    /// The same, but a share of the datagrams goes in the names of hosts chosen at random, most of which do not exist.
+    #[must_use]
+    pub fn forging(self, share: f64) -> Self {
+        Self { forged: share, ..self }
     }
 
     fn payload(&mut self) -> Bytes {
@@ -80,12 +93,20 @@ impl Adversary for Flooder {
         self.next = now + self.interval;
         if let Some(to) = self.targets.get(self.chance.below(self.targets.len())).copied() {
             self.outgoing = Some(Transmit { to, payload: self.payload() });
+            self.name = None;
+            if self.chance.hits(self.forged) {
+                self.name = u32::try_from(self.chance.below(NAMES)).ok().map(HostId);
+            }
             self.deeds.misdeeds += 1;
         }
     }
 
     fn poll_transmit(&mut self) -> Option<Transmit> {
         self.outgoing.take()
+    }
+
+    fn forged_name(&self) -> Option<HostId> {
+        self.name
     }
 
     fn poll_timeout(&self) -> Time {

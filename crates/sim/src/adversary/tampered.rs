@@ -35,9 +35,6 @@ pub trait Tamper: Debug + Send {
     }
 }
 
-/// Queries remembered until they are answered: as many as an engine keeps answers back for. Older ones get no answer.
-const MAX_ASKED: usize = 128;
-
 /// An honest engine with a [`Tamper`] between it and the network.
 ///
 /// Of an engine that is not part of the network yet, start a join first. Its events are dropped, and its commits run
@@ -46,11 +43,15 @@ const MAX_ASKED: usize = 128;
 pub struct Tampered<S, T> {
     engine: Engine<S>,
     tamper: T,
-    /// The queries that the engine has not answered yet, the oldest first: it answers at once, or once the asker has proved
-    /// its address.
+    /// Queries that the engine has not answered, the oldest first. Mostly none: it answers before it gets another input, but
+    /// for what it keeps back until the asker has proved its address.
     asked: VecDeque<Asked>,
     deeds: Deeds,
 }
+
+/// Most queries without an answer that are remembered: as many as replies an engine keeps back. Answers to older ones pass
+/// unaltered.
+const MAX_ASKED: usize = 128;
 
 impl<S: Storage, T: Tamper> Tampered<S, T> {
     /// Puts `tamper` between `engine` and the network.
@@ -75,13 +76,11 @@ impl<S: Storage, T: Tamper> Tampered<S, T> {
     }
 
     fn pass_answer(&mut self, honest: Transmit) -> Option<Transmit> {
-        let answer_to = |asked: &Asked| asked.read_answer(&honest);
-        let Some(place) = self.asked.iter().position(|asked| answer_to(asked).is_some()) else {
-            return Some(honest);
-        };
-        let asked = &self.asked.remove(place)?;
-        let answer = answer_to(asked)?;
-        let said = self.tamper.alter_answer(asked, answer.clone());
+        let mut asked = self.asked.iter().enumerate().rev();
+        let answered = asked.find_map(|(place, asked)| Some((place, asked.read_answer(&honest)?)));
+        let Some((place, answer)) = answered else { return Some(honest) };
+        let asked = self.asked.remove(place)?;
+        let said = self.tamper.alter_answer(&asked, answer.clone());
         if said.as_ref() == Some(&answer) {
             return Some(honest);
         }

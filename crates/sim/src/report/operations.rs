@@ -22,6 +22,8 @@ pub struct Operations {
     pub cut_off: usize,
     /// The share that succeeded of those that ended; 0 if none did.
     pub success: f64,
+    /// The least share that the scenario expects to succeed, if it says so.
+    pub least_success: Option<f64>,
     /// Of lookups, the share that found all k truly closest nodes.
     pub found_all: Option<f64>,
     /// From the beginning to the first value, of those that found one.
@@ -72,7 +74,7 @@ impl Samples {
         self.bytes.push(bytes as f64);
     }
 
-    pub(crate) fn sum_up(&self, name: &str) -> Operations {
+    pub(crate) fn sum_up(&self, name: &str, least_success: Option<f64>) -> Operations {
         let ended = self.completion.len();
         let share = |count: usize| if ended == 0 { 0.0 } else { count as f64 / ended as f64 };
         Operations {
@@ -81,6 +83,7 @@ impl Samples {
             succeeded: self.succeeded,
             cut_off: self.cut_off,
             success: share(self.succeeded),
+            least_success,
             found_all: self.found_all.map(share),
             first_value: Latency::of(&self.first_value),
             completion: Latency::of(&self.completion),

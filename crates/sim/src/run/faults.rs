@@ -59,6 +59,7 @@ impl Run {
             ("nat.unreachable", nat.unreachable > 0.0, "firewalled"),
             ("nat.deaf", nat.deaf > 0.0, "unheard"),
             ("partition", self.befallen.events.contains_key("partitioned"), "cut"),
+            ("flooder.forged", self.scenario.adversaries.iter().any(|plan| plan.kind.forges()), "forged"),
             ("adversaries", !self.scenario.adversaries.is_empty(), "misdeeds"),
         ];
         let has_fired = |name: &str| faults.get(name).is_some_and(|count| *count > 0);

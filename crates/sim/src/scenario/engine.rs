@@ -56,6 +56,10 @@ pub struct EnginePlan {
     pub initial_delay: Option<Duration>,
     /// Queries from one address that are answered per second.
     pub answers_per_second: Option<u32>,
+    /// Datagrams of all addresses that have proved nothing that are looked at per second.
+    pub unproven_per_second: Option<u32>,
+    /// And of those of one address prefix.
+    pub unproven_per_prefix: Option<u32>,
     /// Must addresses prove themselves before they get more than came from them?
     pub demands_proof: Option<bool>,
     /// On how many nodes a value is stored.
@@ -172,6 +176,8 @@ impl EnginePlan {
         set(&mut calls.timeout, self.timeout);
         set(&mut calls.initial_delay, self.initial_delay);
         set(&mut calls.answers_per_second, self.answers_per_second);
+        set(&mut calls.unproven_per_second, self.unproven_per_second);
+        set(&mut calls.unproven_per_prefix, self.unproven_per_prefix);
         set(&mut calls.demands_proof, self.demands_proof);
         set(&mut table.k, self.bucket);
         set(&mut table.replacements, self.replacements);

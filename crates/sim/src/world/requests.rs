@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use khashmir::krpc::{Message, Method, Query, Reply, TransactionId, decode, encode_query, encode_reply};
+use khashmir::krpc::{Message, Query, Reply, TransactionId, decode, encode_query, encode_reply};
 use khashmir::{Found, GetOutcome, Id, JoinOutcome, Outcome, Request, StoreOutcome, Value};
 
 use super::World;
@@ -55,51 +55,41 @@ impl World {
         }
     }
 
-    /// Has an outsider ask a node, and returns the reply or the error's code, if one comes within a second. If none does, it
-    /// answers the node's pings, as somebody who is where he says, and waits for another second.
+    /// Has an outsider ask a node, and returns the reply or the error's code, if one comes within a second. If the node pings
+    /// it meanwhile, as it does before it says much to somebody unknown, it answers.
     pub fn ask(&mut self, outsider: HostId, host: HostId, query: &Query) -> Option<Result<Reply, i64>> {
         const PURPOSE: u64 = 0xa5c;
+        const STEPS: u32 = 20;
         let already = self.received(outsider).len();
         let mut chance = Chance::of(self.seed(), &[PURPOSE, already as u64, self.now().as_micros()]);
         let (transaction, id) =
             (TransactionId::random(&mut chance), Id::sha1(self.addr(outsider).to_string().as_bytes()));
         let to = self.addr(host);
         self.send(outsider, to, encode_query(&transaction, &id, query));
-        self.run_for(Duration::from_secs(1));
-        if let Some(answer) = self.answer_to(outsider, already, &transaction, query.method()) {
-            return Some(answer);
-        }
-        for ping in self.pings(outsider, already, to) {
-            let pong = encode_reply(&ping, &id, &Reply::Ping).ok()?;
-            self.send(outsider, to, pong);
-        }
-        self.run_for(Duration::from_secs(1));
-        self.answer_to(outsider, already, &transaction, query.method())
-    }
-
-    /// What has come to an outsider after the first `already` datagrams, in answer to `transaction`.
-    fn answer_to(
-        &self,
-        outsider: HostId,
-        already: usize,
-        transaction: &TransactionId,
-        method: Method,
-    ) -> Option<Result<Reply, i64>> {
-        self.received(outsider)[already..].iter().find_map(|answer| match decode(&answer.payload).ok()? {
-            Message::Reply { transaction: t, body } if t == *transaction => {
-                Some(Ok(body.read(method).ok()?.1))
+        for _ in 0..STEPS {
+            let heard = self.received(outsider).len();
+            self.run_for(Duration::from_secs(1) / STEPS);
+            for ping in self.pings(outsider, heard, to) {
+                self.send(outsider, to, encode_reply(&ping, &id, &Reply::Ping).expect("it is short"));
             }
-            Message::Error { transaction: t, code, .. } if t == *transaction => Some(Err(code)),
+        }
+        let answers = self.received(outsider)[already..].iter();
+        answers.filter(|answer| answer.from == to).find_map(|answer| match decode(&answer.payload).ok()? {
+            Message::Reply { transaction: t, body } if t == transaction => {
+                Some(Ok(body.read(query.method()).ok()?.1))
+            }
+            Message::Error { transaction: t, code, .. } if t == transaction => Some(Err(code)),
             _ => None,
         })
     }
 
-    fn pings(&self, outsider: HostId, already: usize, from: SocketAddr) -> Vec<TransactionId> {
-        let received = self.received(outsider)[already..].iter().filter(|datagram| datagram.from == from);
-        let ping = |message| match message {
-            Message::Query { transaction, query: Query::Ping, .. } => Some(transaction),
+    /// The pings that an outsider has got from an address, but for those among the first `heard` datagrams.
+    fn pings(&self, outsider: HostId, heard: usize, from: SocketAddr) -> Vec<TransactionId> {
+        let new = self.received(outsider).iter().skip(heard).filter(|received| received.from == from);
+        let ping = |payload: &Bytes| match decode(payload) {
+            Ok(Message::Query { transaction, query: Query::Ping, .. }) => Some(transaction),
             _ => None,
         };
-        received.filter_map(|datagram| ping(decode(&datagram.payload).ok()?)).collect()
+        new.filter_map(|received| ping(&received.payload)).collect()
     }
 }
