@@ -2,6 +2,7 @@
 //! nothing of slots.
 
 mod file;
+mod glanced;
 mod layers;
 mod overlay;
 

@@ -186,16 +186,16 @@ impl RowKey {
         }
     }
 
-    /// What the bytes of the row with this key mean, or `None` if they mean nothing.
-    pub(crate) fn decode_row(&self, bytes: &[u8]) -> Option<Row> {
+    /// What the bytes of the row with this key mean, or `None` if they mean nothing. What a row keeps of them, `copy` copies.
+    pub(crate) fn decode_row(&self, bytes: &[u8], copy: impl Fn(&[u8]) -> Bytes) -> Option<Row> {
         match self {
-            Self::Meta(_) => Some(Row::Meta(Bytes::copy_from_slice(bytes))),
+            Self::Meta(_) => Some(Row::Meta(copy(bytes))),
             Self::Of(_, Part::Head) => match bytes.split_first()? {
-                (&head::FEW, entries) => Few::decode(Bytes::copy_from_slice(entries)).map(Row::Few),
+                (&head::FEW, entries) => Few::decode(copy(entries)).map(Row::Few),
                 (&head::MANY, rest) => Some(Row::Many(Many::decode(rest)?)),
                 _ => None,
             },
-            Self::Of(_, Part::Slot(_)) => Some(Row::Value(Bytes::copy_from_slice(bytes))),
+            Self::Of(_, Part::Slot(_)) => Some(Row::Value(copy(bytes))),
             Self::Of(_, Part::Place(_)) => Place::decode(bytes).map(Row::Place),
             Self::Account(publisher) => Account::decode(*publisher, bytes).map(Row::Account),
             Self::Due(_) | Self::Oldest(_) | Self::Rank(_) => bytes.is_empty().then_some(Row::Mark),
@@ -388,14 +388,14 @@ mod tests {
                 (RowKey::Account(publisher), Row::Account(Account::new(due))),
                 (RowKey::Due(due), Row::Mark),
             ] {
-                prop_assert_eq!(key.decode_row(&row.encode()), Some(row));
+                prop_assert_eq!(key.decode_row(&row.encode(), Bytes::copy_from_slice), Some(row));
             }
         }
 
         #[test]
         fn no_bytes_make_decoding_panic(bytes: Vec<u8>, key in row_key()) {
             let _ = RowKey::decode(&bytes);
-            let _ = key.decode_row(&bytes);
+            let _ = key.decode_row(&bytes, Bytes::copy_from_slice);
             let _ = count_in_head(&bytes);
         }
     }

@@ -20,6 +20,11 @@ pub(crate) trait Rows {
     /// The row named `key`.
     fn row(&self, key: &RowKey) -> Result<Option<Row>, StorageError>;
 
+    /// As [`Self::row`], but only for a moment: who keeps what it holds may keep much more from being used again.
+    fn glance(&self, key: &RowKey) -> Result<Option<Row>, StorageError> {
+        self.row(key)
+    }
+
     /// The first row from `from` on, if it is of a kind that is looked for in order.
     fn next(&self, from: Bound<RowKey>) -> Result<Option<RowKey>, StorageError>;
 
@@ -122,7 +127,7 @@ impl<R: Rows> Slots<R> {
         rng: &mut dyn Rng,
         out: &mut Vec<Bytes>,
     ) -> Result<(), StorageError> {
-        match self.rows.row(&RowKey::Of(*key, Part::Head))? {
+        match self.rows.glance(&RowKey::Of(*key, Part::Head))? {
             Some(Row::Few(few)) => {
                 let count = few.entries().count();
                 if limit >= count {
@@ -138,12 +143,12 @@ impl<R: Rows> Slots<R> {
                 let count = usize::try_from(count).unwrap_or(usize::MAX);
                 if limit >= count {
                     for slot in 0..count as u64 {
-                        out.push(self.value(key, slot)?);
+                        out.push(self.glance(key, slot)?);
                     }
                     return Ok(());
                 }
                 for slot in rand::seq::index::sample(rng, count, limit) {
-                    out.push(self.value(key, slot as u64)?);
+                    out.push(self.glance(key, slot as u64)?);
                 }
             }
             _ => {}
@@ -217,6 +222,12 @@ impl<R: Rows> Slots<R> {
     /// The value in a slot of a key with many.
     pub(crate) fn value(&self, key: &Id, slot: u64) -> Result<Bytes, StorageError> {
         let row = self.rows.row(&RowKey::Of(*key, Part::Slot(slot)))?;
+        row.and_then(Row::into_value).ok_or_else(|| self.corrupt("an empty slot"))
+    }
+
+    /// As [`Self::value`], for a moment.
+    fn glance(&self, key: &Id, slot: u64) -> Result<Bytes, StorageError> {
+        let row = self.rows.glance(&RowKey::Of(*key, Part::Slot(slot)))?;
         row.and_then(Row::into_value).ok_or_else(|| self.corrupt("an empty slot"))
     }
 

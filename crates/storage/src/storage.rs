@@ -72,10 +72,11 @@ pub trait Storage: Send {
     fn sample(&self, key: &Id, limit: usize, rng: &mut dyn Rng) -> Result<Vec<Bytes>, StorageError> {
         let mut values = Vec::new();
         self.sample_into(key, limit, rng, &mut values)?;
-        Ok(values)
+        Ok(values.iter().map(|value| Bytes::copy_from_slice(value)).collect())
     }
 
-    /// As [`Storage::sample`], at the end of `out`: for whoever asks again and again.
+    /// As [`Storage::sample`], at the end of `out`: for whoever asks again and again. The values may share memory that is
+    /// used again once all are let go of: whoever keeps one copies it.
     ///
     /// # Errors
     /// What a read of the backend gives. Some values may have been added then.

@@ -14,6 +14,7 @@ use ::redb::{
     Builder, Database, DatabaseError, ReadOnlyTable, ReadableDatabase, TableDefinition, TableError,
     WriteTransaction,
 };
+use bytes::Bytes;
 
 use super::RedbOptions;
 use super::overlay::Overlay;
@@ -206,7 +207,8 @@ impl StoreFile {
     }
 
     fn check_format(&self, reader: &Reader) -> Result<(), StorageError> {
-        let row = reader.row(self, &RowKey::Meta(Meta::Format))?.and_then(Row::into_meta);
+        let row =
+            reader.row(self, &RowKey::Meta(Meta::Format), Bytes::copy_from_slice)?.and_then(Row::into_meta);
         let found = row.and_then(|bytes| number(&bytes));
         match found.ok_or_else(|| StorageError::Foreign { path: self.path.clone() })? {
             FORMAT => Ok(()),
@@ -265,11 +267,17 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn row(&self, file: &StoreFile, key: &RowKey) -> Result<Option<Row>, StorageError> {
+    /// The row named `key`. What it keeps of the file's bytes, `copy` copies.
+    pub(super) fn row(
+        &self,
+        file: &StoreFile,
+        key: &RowKey,
+        copy: impl Fn(&[u8]) -> Bytes,
+    ) -> Result<Option<Row>, StorageError> {
         file.guarded(|| {
             let found = self.table.get(&key.encode()[..]).map_err(|error| file.redb_error(error))?;
             let Some(bytes) = found else { return Ok(None) };
-            let row = key.decode_row(bytes.value());
+            let row = key.decode_row(bytes.value(), copy);
             row.map(Some).ok_or_else(|| StorageError::corrupt(&file.path, "a row of a wrong length"))
         })
     }

@@ -5,9 +5,11 @@ use std::mem;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use khashmir_types::Id;
 
 use super::file::{Reader, StoreFile};
+use super::glanced::Glanced;
 use super::overlay::Overlay;
 use crate::StorageError;
 use crate::row::{Part, Row, RowKey};
@@ -23,12 +25,20 @@ pub(super) struct Layers {
     file: Arc<StoreFile>,
     /// Has a read failed? Redb refuses everything after a failure, until the file is opened again.
     read_failed: Cell<bool>,
+    glanced: Glanced,
 }
 
 impl Layers {
     pub(super) fn new(file: Arc<StoreFile>, committed: Reader) -> Self {
         let staged = Overlay::default();
-        Self { staged, sealed: None, committed, file, read_failed: Cell::new(false) }
+        Self {
+            staged,
+            sealed: None,
+            committed,
+            file,
+            read_failed: Cell::new(false),
+            glanced: Glanced::default(),
+        }
     }
 
     /// Takes what is staged for a commit to write. It stays readable.
@@ -75,6 +85,13 @@ impl Layers {
         self.overlays().find_map(|overlay| overlay.row(key))
     }
 
+    fn row_copied(&self, key: &RowKey, copy: impl Fn(&[u8]) -> Bytes) -> Result<Option<Row>, StorageError> {
+        match self.staged_row(key) {
+            Some(row) => Ok(row.clone()),
+            None => self.noting_failure(self.committed.row(&self.file, key, copy)),
+        }
+    }
+
     fn noting_failure<T>(&self, read: Result<T, StorageError>) -> Result<T, StorageError> {
         read.inspect_err(|_| self.read_failed.set(true))
     }
@@ -82,10 +99,11 @@ impl Layers {
 
 impl Rows for Layers {
     fn row(&self, key: &RowKey) -> Result<Option<Row>, StorageError> {
-        match self.staged_row(key) {
-            Some(row) => Ok(row.clone()),
-            None => self.noting_failure(self.committed.row(&self.file, key)),
-        }
+        self.row_copied(key, Bytes::copy_from_slice)
+    }
+
+    fn glance(&self, key: &RowKey) -> Result<Option<Row>, StorageError> {
+        self.row_copied(key, |bytes| self.glanced.copy(bytes))
     }
 
     fn next(&self, mut from: Bound<RowKey>) -> Result<Option<RowKey>, StorageError> {
