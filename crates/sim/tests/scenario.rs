@@ -158,6 +158,14 @@ fn values_die_with_their_holders_unless_they_are_stored_again() {
 }
 
 #[test]
+fn nodes_that_joined_through_unreachable_ones_join_again_through_bootstrap_hosts() {
+    let text = "nodes = 60\nlinks = { delay = '10ms' }\nnat = { unreachable = 0.7 }\nstart = { settle = '10m' }\n\
+                [[workload]]\nkind = 'get'\nkeys = 10\ncount = 100";
+    let report = run(text, 7, 1);
+    assert_eq!((report.tables.isolated, row(&report, "get").success), (0, 1.0), "{report}");
+}
+
+#[test]
 fn a_quick_start_is_at_work_at_once_and_the_dead_are_in_its_tables() {
     let report = run(
         "nodes = 100\nstart = { kind = 'quick', dead = 0.3 }\n[[workload]]\nkind = 'lookup'\ncount = 50",

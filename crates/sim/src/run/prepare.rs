@@ -116,13 +116,14 @@ impl Run {
         let others = self.world.len();
         let host = self.world.add();
         self.prepare(host);
-        self.remember_bootstrap(host);
         if others > 0 {
             let mut chance = Chance::of(self.world.seed(), &[JOIN, others as u64]);
             let bootstrap = (0..ASKED).map(|_| self.world.addr(host_at(chance.below(others)))).collect();
             // Nobody waits for it: if it fails, the engine tries again by itself.
             let _ = self.world.input(host, |engine, now| engine.start(Request::Join { bootstrap }, now));
         }
+        // Last, as a join takes those that it is given for the bootstrap nodes.
+        self.remember_bootstrap(host);
     }
 
     /// Adds the hosts that are off at the beginning. Nobody knows of them yet.
