@@ -242,7 +242,7 @@ fn a_swallower_answers_what_it_was_not_told_to_swallow() {
 #[test]
 fn a_flood_stops_no_lookup_and_fills_no_table() {
     for flood in [Flood::Queries, Flood::Garbage] {
-        let kind = AdversaryKind::Flooder { per_second: 500.0, flood, forged: 0.0 };
+        let kind = AdversaryKind::Flooder { per_second: 500.0, flood, aim: 1.0, forged: 0.0 };
         let (mut world, honest, bad) = network(40, 20, &kind);
         world.store(honest[0], key(), "a value");
         kind.possess(&mut world, &bad);
@@ -261,7 +261,7 @@ fn a_flood_stops_no_lookup_and_fills_no_table() {
 
 #[test]
 fn forged_datagrams_come_from_elsewhere_and_are_not_answered_to_who_sent_them() {
-    let kind = AdversaryKind::Flooder { per_second: 50.0, flood: Flood::Queries, forged: 0.9 };
+    let kind = AdversaryKind::Flooder { per_second: 50.0, flood: Flood::Queries, aim: 1.0, forged: 0.9 };
     let (mut world, _, bad) = network(20, 20, &kind);
     kind.possess(&mut world, &bad);
     world.keep_sent();
@@ -337,7 +337,7 @@ fn equal_seeds_give_equal_attacks_whatever_the_number_of_threads() {
             AdversaryKind::Inventor { prefixes: 4, claim: Claim::Forgeries },
             AdversaryKind::Liar { claim: Claim::Forgeries },
             AdversaryKind::Swallower { methods: Swallower::USEFUL.to_vec() },
-            AdversaryKind::Flooder { per_second: 20.0, flood: Flood::Garbage, forged: 0.5 },
+            AdversaryKind::Flooder { per_second: 20.0, flood: Flood::Garbage, aim: 0.5, forged: 0.5 },
         ];
         let of = |number: usize| (0..40).filter(move |host| host % 10 == number);
         kinds.iter().enumerate().for_each(|(number, kind)| kind.place(&mut world, of(number)));

@@ -52,10 +52,13 @@ pub enum AdversaryKind {
     Flooder {
         /// Datagrams that each flooder sends a second; more than 0, at most a million.
         per_second: f64,
-        /// What they are.
+        /// What the datagrams are.
         #[serde(default)]
         flood: Flood,
-        /// The share of them that goes in the name of another address, chosen at random; 0 to 1.
+        /// The share of honest nodes that are flooded; 0 to 1.
+        #[serde(default = "all")]
+        aim: f64,
+        /// The share of datagrams that goes in the name of another address, chosen at random; 0 to 1.
         #[serde(default)]
         forged: f64,
     },
@@ -83,6 +86,7 @@ impl AdversaryKind {
                 ((1..=MAX_PREFIXES).contains(prefixes), "prefixes", "must be 1 to 2097152")
             }
             Self::Swallower { methods } => (!methods.is_empty(), "methods", "must name at least one method"),
+            Self::Flooder { aim, .. } if !(0.0..=1.0).contains(aim) => (false, "aim", "must be 0 to 1"),
             Self::Flooder { forged, .. } if !(0.0..=1.0).contains(forged) => {
                 (false, "forged", "must be 0 to 1")
             }
@@ -137,9 +141,9 @@ impl AdversaryKind {
             Self::Swallower { methods } => {
                 hosts.iter().for_each(|host| world.tamper(*host, Swallower::new(methods.iter().copied())));
             }
-            Self::Flooder { per_second, flood, forged } => {
+            Self::Flooder { per_second, flood, aim, forged } => {
                 let interval = Duration::from_secs_f64(1.0 / per_second).max(Duration::from_micros(1));
-                flood_from(world, hosts, |targets, chance| {
+                flood_from(world, hosts, *aim, |targets, chance| {
                     Flooder::new(targets, *flood, interval, chance).forging(*forged)
                 });
             }
@@ -151,15 +155,27 @@ fn contacts(world: &World, hosts: &[HostId]) -> Vec<Contact> {
     hosts.iter().map(|host| world.contact(*host).expect("an engine runs there")).collect()
 }
 
-fn flood_from(world: &mut World, hosts: &[HostId], flooder: impl Fn(Arc<[SocketAddr]>, Chance) -> Flooder) {
+fn flood_from(
+    world: &mut World,
+    hosts: &[HostId],
+    aim: f64,
+    flooder: impl Fn(Arc<[SocketAddr]>, Chance) -> Flooder,
+) {
     const PURPOSE: u64 = 0xf100d;
+    const AIM: u64 = 0xa13;
     let flooders: BTreeSet<_> = hosts.iter().copied().collect();
-    let is_target = |host: &HostId| world.engine(*host).is_some() && !flooders.contains(host);
+    let is_aimed_at = |host: &HostId| Chance::of(world.seed(), &[AIM, host.index() as u64]).hits(aim);
+    let is_target =
+        |host: &HostId| world.engine(*host).is_some() && !flooders.contains(host) && is_aimed_at(host);
     let targets: Arc<[SocketAddr]> = world.hosts().filter(is_target).map(|host| world.addr(host)).collect();
     for host in hosts {
         let chance = Chance::of(world.seed(), &[PURPOSE, host.index() as u64]);
         world.possess(*host, |_| Box::new(flooder(targets.clone(), chance)));
     }
+}
+
+fn all() -> f64 {
+    1.0
 }
 
 fn forgeries() -> Claim {
@@ -196,7 +212,7 @@ mod tests {
             ("kind = 'swallower'\nmethods = ['find_node']", Swallower { methods: vec![Method::FindNode] }),
             (
                 "kind = 'flooder'\nper_second = 5",
-                Flooder { per_second: 5.0, flood: Flood::Queries, forged: 0.0 },
+                Flooder { per_second: 5.0, flood: Flood::Queries, aim: 1.0, forged: 0.0 },
             ),
         ] {
             assert_eq!(read(text), Ok(kind), "{text}");
