@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use khashmir_types::{Contact, Id, Time};
+use khashmir_types::{Contact, Id, Prefix, Time};
 
 use crate::moment::Moment;
 use crate::rtt::Rtt;
@@ -130,6 +130,15 @@ impl KNode {
         &self.id
     }
 
+    /// Is its address in this network? As [`Prefix::of`] says, but asked of all nodes of a table for each that would enter.
+    pub(crate) fn is_in(&self, prefix: &Prefix) -> bool {
+        match (prefix, self.has(IS_IPV6)) {
+            (Prefix::V4(prefix), false) => self.ip[..3] == *prefix,
+            (Prefix::V4(prefix), true) => self.ip[..12] == IPV4_MAPPED && self.ip[12..15] == *prefix,
+            (Prefix::V6(prefix), is_ipv6) => is_ipv6 && self.ip[..8] == *prefix,
+        }
+    }
+
     /// Requests in a row that it has not answered.
     #[must_use]
     pub const fn fails(&self) -> u8 {
@@ -227,6 +236,9 @@ const IS_AWAITED: u8 = 1 << 3;
 /// It holds its place because it is near, not because it was there first.
 const IS_FAVOURED: u8 = 1 << 4;
 
+/// How an IPv4 address begins that is written as an IPv6 one (RFC 4291, section 2.5.5.2).
+const IPV4_MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -265,5 +277,24 @@ mod tests {
         let addr = "[fe80::1%7]:9977".parse().unwrap();
         assert!(node(addr).is_at(&addr));
         assert_eq!(node(addr).contact().addr, "[fe80::1]:9977".parse().unwrap());
+    }
+
+    #[test]
+    fn a_node_is_in_the_prefix_of_its_address_and_in_no_other() {
+        let addrs = [
+            "198.51.100.7:1",
+            "198.51.101.7:1",
+            "[2001:db8::1]:1",
+            "[2001:db8:0:1::1]:1",
+            "[::ffff:198.51.100.9]:1",
+        ];
+        let addrs = addrs.map(|addr| addr.parse::<SocketAddr>().unwrap());
+        for addr in addrs {
+            let node = KNode::new(Contact::new(Id::MAX, addr), Standing::Proven, Time::EPOCH);
+            for other in addrs {
+                let prefix = Prefix::of(other.ip()).unwrap();
+                assert_eq!(node.is_in(&prefix), Prefix::of(addr.ip()) == Some(prefix), "{addr} and {other}");
+            }
+        }
     }
 }

@@ -16,7 +16,7 @@ impl KTable {
             return false;
         }
         let Some(prefix) = Prefix::of(contact.addr.ip()) else { return false };
-        let is_there = |node: &&KNode| Prefix::of(node.contact().addr.ip()) == Some(prefix);
+        let is_there = |node: &&KNode| node.is_in(&prefix);
         let in_bucket = self.buckets[self.index_of(&contact.id)].nodes().iter().filter(is_there).count();
         is_reached(self.config.per_prefix_in_bucket, in_bucket)
             || is_reached(self.config.per_prefix, self.nodes().filter(is_there).count())
