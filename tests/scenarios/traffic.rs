@@ -91,6 +91,40 @@ fn a_store_and_a_get_keep_to_their_budgets() {
 }
 
 #[test]
+fn the_next_value_of_a_key_is_stored_without_another_search() {
+    let (mut world, nodes) = settled(309, 60, Links::default());
+    let (key, node) = (Id::sha1(b"many"), nodes[7]);
+    let is_search =
+        |query: &Query| matches!(query, Query::FindNode { target } if *target == Id::sha1(b"many"));
+    let first = world.store(node, key, "first");
+    let before = world.now();
+    let second = world.store(node, key, "second");
+    assert!(asked(&world, before, node, is_search).is_empty());
+    assert_eq!((&second.stored, second.stored_here), (&first.stored, first.stored_here));
+    assert_eq!(get(&mut world, nodes[40], key).0.len(), 2);
+
+    // Some minutes later it looks again, as the tokens may have died.
+    world.run_for(Duration::from_secs(301));
+    let before = world.now();
+    world.store(node, key, "third");
+    assert!(!asked(&world, before, node, is_search).is_empty());
+}
+
+#[test]
+fn a_store_whose_nodes_are_gone_searches_after_all() {
+    let (mut world, nodes) = settled(310, 60, Links::default());
+    let (key, node) = (Id::sha1(b"many"), nodes[7]);
+    let first = world.store(node, key, "first");
+    for contact in &first.stored {
+        let gone = nodes.iter().find(|host| world.contact(**host).is_some_and(|it| it.id == contact.id));
+        world.cut_power(*gone.unwrap());
+    }
+    let second = world.store(node, key, "second");
+    assert_eq!(second.stored.len(), 6);
+    assert!(second.stored.iter().all(|contact| !first.stored.contains(contact)));
+}
+
+#[test]
 fn a_join_in_a_small_network_is_no_storm() {
     let (mut world, nodes) = settled(307, 20, Links::default());
     let before = world.counts().sent;

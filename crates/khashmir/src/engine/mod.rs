@@ -7,6 +7,7 @@ mod operation;
 mod operations;
 mod parked;
 mod patience;
+mod recent;
 mod reunion;
 mod scratch;
 mod serve;
@@ -34,6 +35,7 @@ use operation::Operation;
 pub use operation::OperationId;
 use parked::Parked;
 use patience::Patience;
+use recent::Recent;
 use reunion::Reunion;
 use scratch::Scratch;
 use statistics::Activity;
@@ -72,6 +74,7 @@ pub struct Engine<S> {
     activity: Activity,
     patience: Patience,
     reunion: Reunion,
+    recent: Recent,
     scratch: Scratch,
     /// Drained by the caller after every input, and so as short as what one input brings about.
     events: VecDeque<Event>,
@@ -205,6 +208,7 @@ impl<S: Storage> Engine<S> {
             activity: Activity::new(now),
             patience: Patience::default(),
             reunion: Reunion::default(),
+            recent: Recent::default(),
             scratch: Scratch::default(),
             events: VecDeque::new(),
             stopping: false,

@@ -42,6 +42,8 @@ pub(super) enum Goal {
         value: Bytes,
         search: Tally,
         complete: bool,
+        /// Does it rely on the search of an earlier store?
+        is_hasty: bool,
         here: Here,
         stored: Option<StoreValueOutcome>,
     },
@@ -54,7 +56,15 @@ pub(super) enum Goal {
 impl Goal {
     pub(super) fn store(key: Id, value: Bytes) -> Self {
         let search = Tally::default();
-        Self::Store { key, value, search, complete: true, here: Here::NotWanted, stored: None }
+        Self::Store {
+            key,
+            value,
+            search,
+            complete: true,
+            is_hasty: false,
+            here: Here::NotWanted,
+            stored: None,
+        }
     }
 
     /// The call it is all about, for the statistics; those of stages are counted with the stage.

@@ -43,7 +43,7 @@ impl<S: Storage> Engine<S> {
             Request::Get { key } => self.start_get(id, key, now),
             Request::Store { key, value } => {
                 self.activity.on_started(Method::StoreValue);
-                self.start_find_node(id, Goal::store(key, value), key, now);
+                self.start_store(id, key, value, now);
             }
             Request::Join { bootstrap } => self.start_join(&bootstrap, id, now),
             Request::AddContact { addr } => self.start_contact(id, addr, &Query::Join, now),

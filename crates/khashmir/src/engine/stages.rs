@@ -58,6 +58,38 @@ impl<S: Storage> Engine<S> {
         if self.settings.adapts_patience { self.patience.shorten(limits) } else { limits }
     }
 
+    /// Begins a store: with a search for the closest nodes, unless one for the same key has just found them. Their tokens are good
+    /// for any value.
+    pub(super) fn start_store(&mut self, id: OperationId, key: Id, value: Bytes, now: Time) {
+        let mut goal = Goal::store(key, value);
+        let Some(found) = self.recent.of(&key, now) else {
+            return self.start_find_node(id, goal, key, now);
+        };
+        if let Goal::Store { is_hasty, .. } = &mut goal {
+            *is_hasty = true;
+        }
+        self.operations.insert(id, Operation::new(goal, Stage::Waiting, now));
+        self.on_nodes_found(id, found, now);
+        self.advance(id, now);
+    }
+
+    /// Searches after all if a store that did not has reached too few: nodes may have gone, or changed their secrets.
+    fn searches_after_all(&mut self, id: OperationId, stored: &StoreValueOutcome, now: Time) -> bool {
+        let wanted = self.settings.store_redundancy;
+        let Some(Operation { goal: Goal::Store { key, is_hasty, .. }, .. }) = self.operations.get_mut(&id)
+        else {
+            return false;
+        };
+        if !std::mem::take(is_hasty) || stored.stored.len() >= wanted {
+            return false;
+        }
+        let key = *key;
+        self.recent.forget(&key);
+        let stage = self.find_node_stage(key, &[], now);
+        self.set_stage(id, stage, now);
+        true
+    }
+
     /// Begins a get: our own values are there at once.
     pub(super) fn start_get(&mut self, id: OperationId, key: Id, now: Time) {
         self.activity.on_started(Method::FindValue);
@@ -102,8 +134,13 @@ impl<S: Storage> Engine<S> {
             Stage::FindValue(action) => self.on_holders_found(id, &action, now),
             Stage::Get(action) => self.on_values_got(id, &action, now),
             Stage::StoreValue(action) => {
-                if let Goal::Store { stored, .. } = &mut operation.goal {
-                    *stored = Some(action.outcome());
+                let outcome = action.outcome();
+                if self.searches_after_all(id, &outcome, now) {
+                    return;
+                }
+                if let Some(Operation { goal: Goal::Store { stored, .. }, .. }) = self.operations.get_mut(&id)
+                {
+                    *stored = Some(outcome);
                 }
                 self.conclude_store(id, now);
             }
@@ -116,9 +153,13 @@ impl<S: Storage> Engine<S> {
         let elapsed = now.since(operation.started);
         match &mut operation.goal {
             Goal::Join(_) => self.on_neighbourhood(id, found.closest.len(), now),
-            Goal::Store { key, value, search, complete, .. } => {
+            Goal::Store { key, value, search, complete, is_hasty, .. } => {
                 (*search, *complete) = (found.tally, found.complete);
                 let (key, value) = (*key, value.clone());
+                // In a network so small that there are fewer, each newcomer is one of the closest.
+                if !*is_hasty && found.complete && found.closest.len() >= self.settings.lookup.k {
+                    self.recent.note(found.clone(), now);
+                }
                 self.store_here(id, &found, key, &value, now);
                 // A store is answered after a commit: how long pings take says little about it.
                 let (lookup, redundancy) = (self.settings.lookup, self.redundancy(&found));
