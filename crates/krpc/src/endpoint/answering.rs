@@ -16,7 +16,7 @@ impl Endpoint {
     /// Of the values of a `get_value`, those are sent that fit the datagram; those of a `find_value` only if all of
     /// them fit and the asker takes them. A reply that does not fit at all becomes error 206.
     ///
-    /// If [`EndpointConfig::demands_proof`] says so, an address that has not proved itself gets no more than came from there:
+    /// If [`EndpointConfig::demands_proof`](super::EndpointConfig::demands_proof) says so, an address that has not proved itself gets no more than came from there:
     /// [`Delivery`] says what is to be done then.
     pub fn reply(&mut self, to: &ReplyTo, reply: &Reply, now: Time) -> Delivery {
         debug_assert_eq!(reply.method(), to.method, "a reply of another kind than the query");
