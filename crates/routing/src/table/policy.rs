@@ -186,15 +186,16 @@ impl KTable {
     fn wants(&self, id: &Id, now: Time) -> bool {
         let index = self.index_of(id);
         let bucket = &self.buckets[index];
-        if bucket.all().any(|node| node.id() == id) {
-            return false;
-        }
-        // After all the splits that `id` would cause, those at the same distance from us share its bucket.
-        let depth = |id: &Id| self.own_id.distance(id).shared_prefix_bits();
-        let splits = index + 1 == self.buckets.len();
-        let stays = |node: &&KNode| !splits || depth(node.id()) == depth(id);
-        let has_room = bucket.nodes().iter().filter(stays).count() < self.config.bucket_limit(depth(id));
-        has_room || self.lacks_reserve(bucket, now)
+        let limit = self.config.bucket_limit(self.own_id.distance(id).shared_prefix_bits());
+        let has_room = if index + 1 < self.buckets.len() {
+            bucket.nodes().len() < limit
+        } else {
+            // After all the splits that `id` would cause, those at the same distance from us share its bucket.
+            let depth = |id: &Id| self.own_id.distance(id).shared_prefix_bits();
+            bucket.nodes().iter().filter(|node| depth(node.id()) == depth(id)).count() < limit
+        };
+        // Whether it is known is asked last: all nodes of the bucket must be looked at, and most buckets are full.
+        (has_room || self.lacks_reserve(bucket, now)) && bucket.all().all(|node| node.id() != id)
     }
 
     /// May the oldest node of a full bucket be gone, while too few are known that would take its place?
