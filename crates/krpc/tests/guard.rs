@@ -190,6 +190,22 @@ fn a_flood_of_forged_addresses_starves_no_proven_peer() {
 }
 
 #[test]
+fn proofs_that_never_come_leave_room_for_calls_of_our_own() {
+    let (mut endpoint, mut rng) = (endpoint(), rng());
+    for n in 0..20_000_u32 {
+        let now = START + Duration::from_millis(n.into());
+        endpoint.handle_timeout(now);
+        let _ = serve(&mut endpoint, addr(n << 8), &find_node(), now);
+        let _ = transmits(&mut endpoint);
+    }
+    let now = START + Duration::from_secs(20);
+    endpoint.call(addr(1), &Query::FindNode { target: Id::MAX }, now, &mut rng).unwrap();
+    assert_eq!(transmits(&mut endpoint).len(), 1, "it goes out at once");
+    let config = EndpointConfig::default();
+    assert!(endpoint.open_calls() <= config.max_outstanding / 2, "{} calls are open", endpoint.open_calls());
+}
+
+#[test]
 fn an_answer_to_a_call_comes_in_however_much_else_does() {
     let (mut endpoint, mut rng) = (endpoint(), rng());
     let call = endpoint.call(addr(1), &Query::Ping, START, &mut rng).unwrap();

@@ -51,7 +51,7 @@ pub struct Tampered<S, T> {
 
 /// Most queries without an answer that are remembered: as many as replies an engine keeps back. Answers to older ones pass
 /// unaltered.
-const MAX_ASKED: usize = 128;
+const MAX_ASKED: usize = 32;
 
 impl<S: Storage, T: Tamper> Tampered<S, T> {
     /// Puts `tamper` between `engine` and the network.

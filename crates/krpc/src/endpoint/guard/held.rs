@@ -21,9 +21,9 @@ struct Reply {
     since: Time,
 }
 
-/// Addresses waited for at a time, each with one ping. In a flood of forged ones this is 40 pings a second, and 190 KiB
-/// of replies.
-const MAX_ADDRESSES: usize = 128;
+/// Replies kept at a time, mostly one for each address. A ping whose answer never comes is given up only after the timeout of a
+/// call, three times as long as a reply is kept: so a flood of forged addresses takes 96 calls, of the 256 that may be open.
+const MAX_REPLIES: usize = 32;
 
 /// Replies that wait for one address: the questions of a lookup or two.
 const MAX_EACH: usize = 4;
@@ -35,7 +35,7 @@ impl Held {
     /// Is there room for a reply to another address?
     pub(super) fn has_room(&mut self, now: Time) -> bool {
         self.replies.retain(|reply| now.since(reply.since) < PATIENCE);
-        self.replies.len() < MAX_ADDRESSES
+        self.replies.len() < MAX_REPLIES
     }
 
     pub(super) fn keep(&mut self, to: SocketAddr, payload: Bytes, now: Time) -> Delivery {
@@ -94,9 +94,9 @@ mod tests {
         let kept = |held: &mut Held, now| {
             (0..1000).filter(|n| held.keep(addr(*n), Bytes::new(), now) == Delivery::NeedsProof).count()
         };
-        assert_eq!(kept(&mut held, NOW), MAX_ADDRESSES);
+        assert_eq!(kept(&mut held, NOW), MAX_REPLIES);
         assert_eq!(kept(&mut held, NOW + PATIENCE / 2), 0);
-        assert_eq!(kept(&mut held, NOW + PATIENCE), MAX_ADDRESSES);
+        assert_eq!(kept(&mut held, NOW + PATIENCE), MAX_REPLIES);
         let mut held = Held::default();
         let beside = (0..10).filter(|_| held.keep(addr(1), Bytes::new(), NOW) != Delivery::Dropped).count();
         assert_eq!(beside, MAX_EACH);
