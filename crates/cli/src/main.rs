@@ -40,7 +40,7 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return refuse(&error).into(),
     };
-    log(&args.general);
+    log(&args);
     let output = Output::new(&args.general);
     if let Err(failure) = environment::complete(&mut args.command) {
         return report(&failure, &output).into();
@@ -102,15 +102,17 @@ fn refuse(error: &clap::Error) -> Exit {
     }
 }
 
-/// Logs to stderr: what the flags say, else what the environment says, else warnings.
-fn log(general: &General) {
+/// Logs to stderr: what the flags say, else what the environment says, else warnings; of a node, which runs for long, also
+/// whether the system grants its socket a buffer as large as it asks for.
+fn log(Args { general, command }: &Args) {
+    let usual = if matches!(command, Command::Node(_)) { "warn,khashmir_krpc::udp=info" } else { "warn" };
     let named = |name: &str| env::var(name).ok().filter(|filter| !filter.is_empty());
     let filter = match general.verbose {
         1 => "info".to_owned(),
         2 => "debug".to_owned(),
         3.. => "trace".to_owned(),
         0 if general.quiet => "error".to_owned(),
-        0 => named("KHASHMIR_LOG").or_else(|| named("RUST_LOG")).unwrap_or_else(|| "warn".to_owned()),
+        0 => named("KHASHMIR_LOG").or_else(|| named("RUST_LOG")).unwrap_or_else(|| usual.to_owned()),
     };
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
