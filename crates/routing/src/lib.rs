@@ -49,4 +49,4 @@ mod table;
 pub use bucket::KBucket;
 pub use config::TableConfig;
 pub use node::{KNode, Standing};
-pub use table::{Among, Insertion, KTable, KnownNode, Upkeep};
+pub use table::{Among, Insertion, KTable, KnownNode, Refresh, Upkeep};

@@ -17,7 +17,7 @@ mod upkeep;
 
 pub use closest::Among;
 pub use restore::KnownNode;
-pub use upkeep::Upkeep;
+pub use upkeep::{Refresh, Upkeep};
 
 /// The routing table of one node (Kademlia, sections 2.2 and 2.4, with the policy of Khashmir's final revision).
 ///

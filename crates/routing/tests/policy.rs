@@ -33,6 +33,13 @@ fn full() -> KTable {
     table
 }
 
+/// The `n`th node that shares just so many bits with us.
+fn sharing(shared: u8, n: u8) -> Contact {
+    let mut id = *Id::NULL.with_bit(shared.into(), true).as_bytes();
+    id[18] = 1 + n;
+    Contact::new(Id::new(id), ([10, 1, shared, n], 9977).into())
+}
+
 fn pings(table: &mut KTable, now: Time) -> Vec<Contact> {
     let upkeep = std::iter::from_fn(|| table.poll_upkeep(now));
     upkeep
@@ -42,7 +49,9 @@ fn pings(table: &mut KTable, now: Time) -> Vec<Contact> {
 
 fn refreshes(table: &mut KTable, now: Time) -> Vec<IdRange> {
     let upkeep = std::iter::from_fn(|| table.poll_upkeep(now));
-    upkeep.filter_map(|upkeep| if let Upkeep::Refresh(range) = upkeep { Some(range) } else { None }).collect()
+    upkeep
+        .filter_map(|upkeep| if let Upkeep::Refresh(refresh) = upkeep { Some(refresh.range) } else { None })
+        .collect()
 }
 
 fn holds(table: &KTable, contact: Contact) -> bool {
@@ -436,6 +445,21 @@ fn all_buckets_are_refreshed_at_the_start_the_own_one_first() {
     let (own, far) = (IdRange::of_prefix(&near(1).id, 1), IdRange::of_prefix(&far(1).id, 1));
     assert_eq!(refreshes(&mut table, START), [own, far]);
     assert_eq!(refreshes(&mut table, START), []);
+}
+
+#[test]
+fn refreshes_far_from_us_may_end_when_k_have_answered() {
+    let mut table = empty();
+    for shared in 0..6_u8 {
+        (0..9).for_each(|n| table.on_answer(sharing(shared, n), START));
+    }
+    table.refresh_all(START);
+    let upkeep = std::iter::from_fn(|| table.poll_upkeep(START));
+    let enough: Vec<_> = upkeep
+        .filter_map(|upkeep| if let Upkeep::Refresh(refresh) = upkeep { Some(refresh.enough) } else { None })
+        .collect();
+    assert_eq!(table.bucket_count(), 7);
+    assert_eq!(enough, [None, None, None, Some(8), Some(8), Some(8), Some(8)], "the closest first");
 }
 
 #[test]

@@ -197,7 +197,7 @@ impl<S: Storage> Engine<S> {
         if start {
             // The bootstrap nodes too, which need not have found room in the table.
             let answered = self.joined_through(id);
-            let stage = self.find_node_stage(next_to(&self.id), &answered, now);
+            let stage = self.find_node_stage(next_to(&self.id), &answered, self.lookup(), now);
             self.set_stage(id, stage, now);
             self.advance(id, now);
         }

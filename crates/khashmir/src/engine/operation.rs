@@ -6,7 +6,8 @@ use khashmir_actions::{
     Action, Answer, Failure, FindNode, FindValue, Get, Step, StoreValue, StoreValueOutcome, Tally,
 };
 use khashmir_krpc::Method;
-use khashmir_types::{Contact, Id, Time};
+use khashmir_routing::Refresh;
+use khashmir_types::{Contact, Id, IdRange, Time};
 
 use super::join::Joining;
 
@@ -48,9 +49,52 @@ pub(super) enum Goal {
         stored: Option<StoreValueOutcome>,
     },
     Join(Joining),
-    Refresh,
+    Refresh(Enough),
     /// A `ping` or, to be taken in as well, a `join`: both are one call.
     Contact(Method),
+}
+
+/// When a refresh may end before its lookup does.
+#[derive(Debug)]
+pub(super) enum Enough {
+    /// When so many more nodes of a range have answered.
+    Answers {
+        range: IdRange,
+        missing: usize,
+    },
+    /// When a node other than this one has named us.
+    Known {
+        but_by: Id,
+        is_named: bool,
+    },
+    Never,
+}
+
+impl Enough {
+    /// `from` has answered, and perhaps named us.
+    pub(super) fn on_answer(&mut self, from: &Id, names_us: bool) {
+        match self {
+            Self::Answers { range, missing } => {
+                *missing = missing.saturating_sub(usize::from(range.contains(from)));
+            }
+            Self::Known { but_by, is_named } => *is_named |= names_us && from != but_by,
+            Self::Never => {}
+        }
+    }
+
+    pub(super) fn is_reached(&self) -> bool {
+        match self {
+            Self::Answers { missing, .. } => *missing == 0,
+            Self::Known { is_named, .. } => *is_named,
+            Self::Never => false,
+        }
+    }
+}
+
+impl From<Refresh> for Enough {
+    fn from(Refresh { range, enough }: Refresh) -> Self {
+        enough.map_or(Self::Never, |missing| Self::Answers { range, missing })
+    }
 }
 
 impl Goal {
@@ -103,6 +147,21 @@ impl Operation {
     pub(super) fn new(goal: Goal, stage: Stage, now: Time) -> Self {
         Self { goal, stage, started: now, stage_started: now, wakes: None }
     }
+
+    pub(super) fn on_answer(&mut self, from: &Contact, answer: Answer, names_us: bool, now: Time) {
+        if let Goal::Refresh(enough) = &mut self.goal {
+            enough.on_answer(&from.id, names_us);
+        }
+        self.stage.on_answer(from, answer, now);
+    }
+
+    /// The next step, or `None` while it waits for a call or a commit.
+    pub(super) fn poll(&mut self, now: Time) -> Option<Step> {
+        match &self.goal {
+            Goal::Refresh(enough) if enough.is_reached() => Some(Step::Done),
+            _ => self.stage.poll(now),
+        }
+    }
 }
 
 /// The part of an action that does not depend on its outcome.
@@ -137,7 +196,7 @@ impl Stage {
         }
     }
 
-    pub(super) fn on_answer(&mut self, from: &Contact, answer: Answer, now: Time) {
+    fn on_answer(&mut self, from: &Contact, answer: Answer, now: Time) {
         if let Some(steps) = self.steps() {
             steps.on_answer(from, answer, now);
         }
@@ -149,8 +208,7 @@ impl Stage {
         }
     }
 
-    /// The next step, or `None` while it waits for a call or a commit.
-    pub(super) fn poll(&mut self, now: Time) -> Option<Step> {
+    fn poll(&mut self, now: Time) -> Option<Step> {
         self.steps().map(|steps| steps.poll(now))
     }
 

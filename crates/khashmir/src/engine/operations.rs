@@ -68,7 +68,7 @@ impl<S: Storage> Engine<S> {
 
     /// Begins to look for `target` on behalf of `goal`.
     pub(super) fn start_find_node(&mut self, id: OperationId, goal: Goal, target: Id, now: Time) {
-        let stage = self.find_node_stage(target, &[], now);
+        let stage = self.find_node_stage(target, &[], self.lookup(), now);
         self.operations.insert(id, Operation::new(goal, stage, now));
         self.advance(id, now);
     }
@@ -97,7 +97,7 @@ impl<S: Storage> Engine<S> {
                 self.stalled.insert(id);
                 return;
             }
-            match operation.stage.poll(now) {
+            match operation.poll(now) {
                 None => return self.wake_at(id, None),
                 Some(Step::Wait(until)) => return self.wake_at(id, Some(until)),
                 Some(Step::Ask(ask)) => self.ask(id, ask, now),
@@ -170,9 +170,10 @@ impl<S: Storage> Engine<S> {
         self.activity.on_answered(reply.method(), rtt);
         match purpose {
             Purpose::Operation(id) => {
+                let names_us = matches!(&reply, Reply::FindNode { nodes, .. } if nodes.iter().any(|node| node.id == self.id));
                 let answer = self.answer_of(reply);
                 if let Some(operation) = self.operations.get_mut(&id) {
-                    operation.stage.on_answer(&from, answer, now);
+                    operation.on_answer(&from, answer, names_us, now);
                 }
                 self.report_values(id);
                 self.advance(id, now);

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use khashmir_actions::FindNode;
 use khashmir_krpc::{Callee, Query, Repeat};
@@ -11,7 +12,7 @@ use khashmir_types::{Contact, Time};
 use rand::RngExt;
 
 use super::join::next_to;
-use super::operation::{Goal, Operation, Stage};
+use super::operation::{Enough, Goal, Operation, Stage};
 use super::{Engine, Pending, Purpose};
 
 /// Addresses remembered of nodes that were lost, the last ones. One that lives on the other side is enough.
@@ -21,6 +22,8 @@ const MAX_LOST: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Reunion {
     lost: VecDeque<SocketAddr>,
+    /// Until then those who turn up again are taken to have been away, as somebody else who did belonged to our network.
+    trusts_until: Time,
 }
 
 impl Reunion {
@@ -36,6 +39,12 @@ impl Reunion {
     /// Somebody has answered at this address.
     fn on_found(&mut self, addr: SocketAddr) {
         self.lost.retain(|other| *other != addr);
+    }
+
+    /// Somebody who was lost belongs to our network. Should it fall apart now, that will take `forgetting` to matter: so long
+    /// the halves remember one another.
+    pub(super) fn on_known(&mut self, forgetting: Duration, now: Time) {
+        self.trusts_until = now + forgetting;
     }
 }
 
@@ -62,16 +71,20 @@ impl<S: Storage> Engine<S> {
     }
 
     /// One of those who were lost has answered: looks around us from there, as those next to us may be unknown too.
+    ///
+    /// Most were just away for a while: if somebody whom we did not ask before names us, the network there is ours, and there is
+    /// nothing to look for.
     pub(super) fn on_reunion(&mut self, from: Contact, now: Time) {
         self.reunion.on_found(from.addr);
-        if !self.admits(&from) {
+        if !self.admits(&from) || now < self.reunion.trusts_until {
             return;
         }
         // From there alone: those near us on this side cannot say who is near us on the other, and would be asked first.
         let (id, target) = (self.new_operation_id(), next_to(&self.id));
-        let stage = Stage::FindNode(FindNode::new(target, [from], self.id, self.lookup(), now));
+        let stage = Stage::FindNode(FindNode::new(target, [from], self.id, self.unhurried(), now));
+        let enough = Enough::Known { but_by: from.id, is_named: false };
         self.schedule.on_refreshing();
-        self.operations.insert(id, Operation::new(Goal::Refresh, stage, now));
+        self.operations.insert(id, Operation::new(Goal::Refresh(enough), stage, now));
         self.advance(id, now);
     }
 }
@@ -79,6 +92,17 @@ impl<S: Storage> Engine<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reunion_is_over_when_somebody_else_than_the_lost_one_names_us() {
+        let [lost, other] = ["lost", "other"].map(|name| khashmir_types::Id::sha1(name.as_bytes()));
+        let mut enough = Enough::Known { but_by: lost, is_named: false };
+        enough.on_answer(&other, false);
+        enough.on_answer(&lost, true);
+        assert!(!enough.is_reached(), "the lost one may know us from our ping");
+        enough.on_answer(&other, true);
+        assert!(enough.is_reached());
+    }
 
     #[test]
     fn the_last_few_that_were_lost_are_remembered_each_once() {

@@ -10,7 +10,7 @@ use khashmir_routing::Among;
 use khashmir_storage::{Publisher, Storage};
 use khashmir_types::{Contact, Id, Time};
 
-use super::operation::{Goal, Here, Operation, OperationId, Stage};
+use super::operation::{Enough, Goal, Here, Operation, OperationId, Stage};
 use super::parked::Waiting;
 use super::{Engine, Event};
 use crate::Role;
@@ -24,16 +24,25 @@ const START_PER_K: usize = 2;
 /// near its closest nodes are says little.
 const SMALLEST_DISTRUSTED: f64 = 64.0;
 
+/// Questions at a time of a lookup that nobody waits for: the alpha of the Kademlia paper.
+const UNHURRIED: usize = 3;
+
 /// Values taken from our own store for one get, if the settings set no lower limit: the original's
 /// `RETRIEVE_VALUES`.
 const MAX_LOCAL_VALUES: usize = 10_000;
 
 impl<S: Storage> Engine<S> {
     /// The lookup of `target` from the closest contacts we have, and `others`.
-    pub(super) fn find_node_stage(&mut self, target: Id, others: &[Contact], now: Time) -> Stage {
+    pub(super) fn find_node_stage(
+        &mut self,
+        target: Id,
+        others: &[Contact],
+        limits: LookupConfig,
+        now: Time,
+    ) -> Stage {
         self.activity.on_started(Method::FindNode);
         let start = others.iter().copied().map(Lead::from).chain(self.start_for(&target, now));
-        Stage::FindNode(FindNode::new(target, start, self.id, self.lookup(), now))
+        Stage::FindNode(FindNode::new(target, start, self.id, limits, now))
     }
 
     /// The lookup of holders of `key` from the closest contacts we have.
@@ -49,6 +58,13 @@ impl<S: Storage> Engine<S> {
         let closest = self.table.closest(target, START_PER_K * self.settings.lookup.k, Among::All);
         let lead = |contact: Contact| Lead { contact, rtt: self.table.rtt(&contact.id) };
         closest.into_iter().map(lead).collect()
+    }
+
+    /// The limits of a lookup that nobody waits for: it asks few at a time, and so fewer that turn out not to matter.
+    pub(super) fn unhurried(&self) -> LookupConfig {
+        let limits = self.lookup();
+        let concurrency = limits.concurrency.min(UNHURRIED);
+        LookupConfig { concurrency, max_in_flight: limits.max_in_flight.min(UNHURRIED), eager: 0, ..limits }
     }
 
     /// The limits of an action that begins now.
@@ -85,7 +101,7 @@ impl<S: Storage> Engine<S> {
         }
         let key = *key;
         self.recent.forget(&key);
-        let stage = self.find_node_stage(key, &[], now);
+        let stage = self.find_node_stage(key, &[], self.lookup(), now);
         self.set_stage(id, stage, now);
         true
     }
@@ -167,7 +183,12 @@ impl<S: Storage> Engine<S> {
                 let action = StoreValue::new(key, value, nodes, redundancy, lookup, now);
                 self.set_stage(id, Stage::StoreValue(action), now);
             }
-            Goal::Refresh => {
+            Goal::Refresh(enough) => {
+                if let Enough::Known { is_named: true, .. } = enough {
+                    let table = self.settings.table;
+                    let attempts = u32::from(table.max_failures).saturating_sub(1).max(1);
+                    self.reunion.on_known(table.min_ping_interval.saturating_mul(attempts), now);
+                }
                 self.take_operation(id);
                 self.schedule.on_refreshed();
             }
@@ -283,7 +304,7 @@ impl<S: Storage> Engine<S> {
                 self.conclude_store(id, now);
             }
             Goal::Join(_) => self.finish_join(id, now),
-            Goal::Refresh => drop(self.take_operation(id)),
+            Goal::Refresh(_) => drop(self.take_operation(id)),
             // Its call ends when the endpoint stops.
             Goal::Contact(_) => {}
         }

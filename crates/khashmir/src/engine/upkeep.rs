@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use khashmir_krpc::{Query, Repeat};
-use khashmir_routing::Upkeep;
+use khashmir_routing::{Refresh, Upkeep};
 use khashmir_storage::{Storage, StorageError};
-use khashmir_types::{Contact, IdRange, Time};
+use khashmir_types::{Contact, Time};
 use rand::RngExt;
 
-use super::operation::Goal;
+use super::operation::{Goal, Operation};
 use super::{Engine, Pending, Purpose};
 use crate::Settings;
 
@@ -35,7 +35,7 @@ pub(super) struct Schedule {
     commit: Option<Time>,
     refreshing: usize,
     /// Refreshes that wait for others to end. At most one for each bucket at a time is wished, and there are 160.
-    refreshes: VecDeque<IdRange>,
+    refreshes: VecDeque<Refresh>,
 }
 
 impl Schedule {
@@ -141,17 +141,19 @@ impl<S: Storage> Engine<S> {
         while !self.stopping && !self.is_upkeep_saturated() {
             match self.table.poll_upkeep(now) {
                 Some(Upkeep::Ping(contact)) => self.ping(contact, now),
-                Some(Upkeep::Refresh(range)) => self.schedule.refreshes.push_back(range),
+                Some(Upkeep::Refresh(refresh)) => self.schedule.refreshes.push_back(refresh),
                 None => break,
             }
         }
         while !self.stopping
             && self.schedule.refreshing < MAX_REFRESHES
-            && let Some(range) = self.schedule.refreshes.pop_front()
+            && let Some(refresh) = self.schedule.refreshes.pop_front()
         {
             self.schedule.refreshing += 1;
-            let (id, target) = (self.new_operation_id(), range.random(&mut self.rng));
-            self.start_find_node(id, Goal::Refresh, target, now);
+            let (id, target) = (self.new_operation_id(), refresh.range.random(&mut self.rng));
+            let stage = self.find_node_stage(target, &[], self.unhurried(), now);
+            self.operations.insert(id, Operation::new(Goal::Refresh(refresh.into()), stage, now));
+            self.advance(id, now);
         }
     }
 

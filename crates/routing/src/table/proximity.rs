@@ -7,11 +7,11 @@ use khashmir_types::{Contact, Id};
 use super::KTable;
 use crate::{KBucket, KNode};
 
-/// In this many of the last buckets nobody is displaced. If the last has the index `d`, the network has between
+/// In this many of the last buckets nobody is displaced, and refreshes are lookups to the end. If the last has the index `d`, the network has between
 /// 2^(d−1) and 2^d times `k` nodes, and a key to which we are among the `k` closest shares at least `d` − 1 bits with
 /// us, now and then one less. Whoever asks us for such a key is to hear of all its neighbours, and they belong into
 /// these buckets. The bucket before them has room for at most half of those that belong there, so there is a choice.
-const NEIGHBOURHOOD: usize = 3;
+pub(super) const NEIGHBOURHOOD: usize = 3;
 
 impl KTable {
     /// An answer of `contact`, in the table or in reserve, took `rtt`: smoothed as TCP does (RFC 6298, 7/8 of the

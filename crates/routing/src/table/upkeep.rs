@@ -5,6 +5,7 @@ use std::time::Duration;
 use khashmir_types::{Contact, IdRange, Time};
 
 use super::KTable;
+use super::proximity::NEIGHBOURHOOD;
 use crate::moment::Moment;
 use crate::{KBucket, KNode};
 
@@ -14,8 +15,19 @@ pub enum Upkeep {
     /// Send a ping to this contact and report the result once, with [`KTable::on_answer`], [`KTable::on_failure`] (also
     /// if it cannot be sent) or [`KTable::on_wrong_id`]. Until then the table does not ask for another.
     Ping(Contact),
-    /// Look up a random id in this range, a bucket's. Nothing is to be reported but the answers that come in.
-    Refresh(IdRange),
+    /// Look up a random id in a bucket's range. Nothing is to be reported but the answers that come in.
+    Refresh(Refresh),
+}
+
+/// A lookup that the table wants done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refresh {
+    /// Look up a random id in this range, a bucket's.
+    pub range: IdRange,
+    /// After answers of so many nodes in the range the lookup may end: `k` of them fill the bucket, and to find those nearest
+    /// to a random id takes three times as many questions. `None` for the three buckets closest to us, which are to hold all
+    /// nodes around us.
+    pub enough: Option<usize>,
 }
 
 impl KTable {
@@ -62,7 +74,7 @@ impl KTable {
     }
 
     /// Handing out a refresh touches the bucket: an empty or dead one is not refreshed again before it is stale again.
-    fn poll_refresh(&mut self, now: Time) -> Option<IdRange> {
+    fn poll_refresh(&mut self, now: Time) -> Option<Refresh> {
         self.forced_refreshes = self.forced_refreshes.min(self.buckets.len());
         let index = if self.forced_refreshes > 0 {
             self.forced_refreshes -= 1; // from the deepest up: our own neighbourhood matters most
@@ -71,7 +83,8 @@ impl KTable {
             self.buckets.iter().position(|bucket| self.refresh_at(bucket) <= now)?
         };
         self.buckets[index].touch(now);
-        Some(self.range_of(index))
+        let is_far = index + NEIGHBOURHOOD < self.buckets.len();
+        Some(Refresh { range: self.range_of(index), enough: is_far.then_some(self.config.k) })
     }
 
     fn next_due(&self) -> Time {
