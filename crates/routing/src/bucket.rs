@@ -12,6 +12,8 @@ pub struct KBucket {
     nodes: Row,
     replacements: Row,
     touched: Time,
+    /// No ping is due earlier. May be too early, never too late.
+    pings_from: Time,
 }
 
 impl KBucket {
@@ -20,7 +22,8 @@ impl KBucket {
     }
 
     pub(crate) fn with_nodes(nodes: Row, touched: Time) -> Self {
-        Self { nodes, replacements: Row::default(), touched }
+        let pings_from = nodes.iter().map(KNode::ping_at).min().unwrap_or(Time::FAR_FUTURE);
+        Self { nodes, replacements: Row::default(), touched, pings_from }
     }
 
     pub(crate) fn touch(&mut self, now: Time) {
@@ -39,12 +42,14 @@ impl KBucket {
 
     /// Adds `node` as the youngest, whenever it was seen. It must not be here yet.
     pub(crate) fn push(&mut self, node: KNode) {
+        self.expect_ping(node.ping_at());
         self.forget_replacement(|reserve| reserve.id() == node.id());
         self.nodes.push(node);
     }
 
     /// Adds `node` after those not seen later. It must not be here yet.
     pub(crate) fn place(&mut self, node: KNode) {
+        self.expect_ping(node.ping_at());
         self.forget_replacement(|reserve| reserve.id() == node.id());
         self.nodes.insert(index_by_last_seen(&self.nodes, &node), node);
     }
@@ -92,11 +97,12 @@ impl KBucket {
     pub(crate) fn split_off(&mut self, moves: impl Fn(&Id) -> bool) -> Self {
         let nodes = self.nodes.extract(|node| moves(node.id()));
         let replacements = self.replacements.extract(|node| moves(node.id()));
-        Self { nodes, replacements, touched: self.touched }
+        Self { nodes, replacements, touched: self.touched, pings_from: self.pings_from }
     }
 
     /// Takes in the nodes of `other`, each after those of ours not seen later, and keeps its own time of touch.
     pub(crate) fn absorb(&mut self, other: Self, limit: usize) {
+        self.expect_ping(other.pings_from);
         let mut index = 0;
         for node in other.nodes {
             let not_later = |ours: &&KNode| ours.last_seen() <= node.last_seen();
@@ -105,6 +111,30 @@ impl KBucket {
             index += 1;
         }
         other.replacements.into_iter().for_each(|node| self.keep_replacement(node, limit));
+    }
+
+    /// A ping of a node or replacement here was planned for `at`.
+    pub(crate) fn expect_ping(&mut self, at: Time) {
+        self.pings_from = self.pings_from.min(at);
+    }
+
+    /// Notes that the next node whose ping is due is being pinged, and returns it; nodes go first, then replacements.
+    pub(crate) fn poll_ping(&mut self, now: Time) -> Option<Contact> {
+        if self.pings_from > now {
+            return None;
+        }
+        let all = self.nodes.iter_mut().chain(self.replacements.iter_mut());
+        if let Some(node) = { all }.find(|node| node.ping_at() <= now) {
+            node.on_pinged();
+            return Some(node.contact());
+        }
+        self.pings_from = self.all().map(KNode::ping_at).min().unwrap_or(Time::FAR_FUTURE);
+        None
+    }
+
+    /// No ping is due before this, and perhaps one then.
+    pub(crate) fn pings_from(&self) -> Time {
+        self.pings_from
     }
 
     pub(crate) fn node_mut(&mut self, id: &Id) -> Option<&mut KNode> {

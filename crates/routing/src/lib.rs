@@ -39,6 +39,7 @@
 
 mod bucket;
 mod config;
+mod marks;
 mod moment;
 mod newcomers;
 mod node;

@@ -26,8 +26,9 @@ impl KTable {
             if let Ok(index) = self.make_room(&contact.id, now) {
                 let mut node = KNode::new(contact, Standing::Unproven, now);
                 node.plan_ping(now);
+                self.mark(&contact);
                 self.buckets[index].place(node);
-                self.wake(now);
+                self.wake(index, now);
             }
         }
     }
@@ -43,7 +44,8 @@ impl KTable {
         if !self.is_admissible(&contact.id) {
             return;
         }
-        if self.node(&contact.id).is_some_and(|node| node.is(&contact)) {
+        if self.marks.may_have_id(&contact.id) && self.node(&contact.id).is_some_and(|node| node.is(&contact))
+        {
             self.mark_seen(&contact.id, now);
             self.contenders.retain(|node| !node.contradicts(&contact));
             return;
@@ -89,7 +91,7 @@ impl KTable {
             return self.evict(&contact, now);
         }
         node.plan_ping(retry_at);
-        self.wake(retry_at);
+        self.wake(self.index_of(&contact.id), retry_at);
     }
 
     /// Another id than that of `contact` answered at its address: the node is gone, and leaves the table at once.
@@ -103,31 +105,39 @@ impl KTable {
     /// Lets a node that answered us enter, wait in its bucket's reserve, or wait for the entry it contradicts; or forgets it, if
     /// it is one too many of its prefix.
     fn admit(&mut self, node: KNode, now: Time) {
-        if self.nodes().any(|entry| entry.contradicts(&node.contact())) {
+        let contact = node.contact();
+        if self.is_contradicted(&contact) {
             return self.contend(node, now);
         }
-        if self.is_one_too_many(&node.contact()) {
+        if self.is_one_too_many(&contact) {
             return;
         }
         match self.make_room(node.id(), now) {
             Ok(index) => {
+                self.mark(&contact);
                 self.buckets[index].place(node);
                 self.buckets[index].touch(now);
-                self.wake(node.ping_at());
+                self.wake(index, node.ping_at());
             }
             Err(oldest) => self.reserve(node, &oldest, now),
         }
     }
 
+    /// Does an entry have the id of `contact` at another address, or another id at its address?
+    pub(super) fn is_contradicted(&self, contact: &Contact) -> bool {
+        (self.marks.may_have_id(&contact.id) || self.marks.may_have_network(contact.addr))
+            && self.nodes().any(|entry| entry.contradicts(contact))
+    }
+
     /// Keeps `node` in the reserve of its full bucket, and pings the bucket's oldest node if that may be gone.
     fn reserve(&mut self, node: KNode, oldest: &Contact, now: Time) {
-        let limit = self.config.replacements;
-        self.bucket_mut(node.id()).keep_replacement(node.at_rest(), limit);
+        let (limit, index) = (self.config.replacements, self.index_of(node.id()));
+        self.buckets[index].keep_replacement(node.at_rest(), limit);
         let stale_since = self.stale_since(now);
         let oldest = self.entry_mut(oldest).expect("the oldest node of a bucket is in the table");
         if limit > 0 && is_stale(oldest, stale_since) {
             oldest.challenge(now);
-            self.wake(now);
+            self.wake(index, now);
         }
     }
 
@@ -143,9 +153,14 @@ impl KTable {
             return;
         }
         self.contenders.push(node);
-        let entries = self.buckets.iter_mut().flat_map(KBucket::nodes_mut);
-        entries.filter(|entry| entry.contradicts(&contact)).for_each(|entry| entry.challenge(now));
-        self.wake(now);
+        for index in 0..self.buckets.len() {
+            let entries = self.buckets[index].nodes_mut().iter_mut();
+            let challenged =
+                entries.filter(|entry| entry.contradicts(&contact)).map(|entry| entry.challenge(now)).count();
+            if challenged > 0 {
+                self.wake(index, now);
+            }
+        }
     }
 
     /// Removes the entry `contact`; whoever waited for its id, its address or its place may enter.
@@ -164,7 +179,7 @@ impl KTable {
             let Some(node) = self.buckets[index].pop_replacement(stale_since) else { break };
             self.admit(node, now);
         }
-        self.wake(now);
+        self.wake(index, now);
         let room = self.room_in(index);
         for node in self.buckets[index].reserve_mut().iter_mut().rev().take(room) {
             node.plan_ping(now);
@@ -195,7 +210,10 @@ impl KTable {
             bucket.nodes().iter().filter(|node| depth(node.id()) == depth(id)).count() < limit
         };
         // Whether it is known is asked last: all nodes of the bucket must be looked at, and most buckets are full.
-        (has_room || self.lacks_reserve(bucket, now)) && bucket.all().all(|node| node.id() != id)
+        let is_it = |node: &KNode| node.id() == id;
+        (has_room || self.lacks_reserve(bucket, now))
+            && !bucket.reserve().iter().any(is_it)
+            && !(self.marks.may_have_id(id) && bucket.nodes().iter().any(is_it))
     }
 
     /// May the oldest node of a full bucket be gone, while too few are known that would take its place?

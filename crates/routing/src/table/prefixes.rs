@@ -15,6 +15,9 @@ impl KTable {
         if self.has_no_limit() || self.len() < self.config.k {
             return false;
         }
+        if !self.marks.may_have_network(contact.addr) {
+            return false;
+        }
         let Some(prefix) = Prefix::of(contact.addr.ip()) else { return false };
         let is_there = |node: &&KNode| node.is_in(&prefix);
         let in_bucket = self.buckets[self.index_of(&contact.id)].nodes().iter().filter(is_there).count();

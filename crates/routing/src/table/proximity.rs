@@ -50,14 +50,14 @@ impl KTable {
     fn prefer(&mut self, index: usize, node: KNode) {
         let bucket = &self.buckets[index];
         let is_candidate = bucket.reserve().contains(&node) && self.room_in(index) == 0;
-        if !is_candidate
-            || self.nodes().any(|entry| entry.contradicts(&node.contact()))
-            || self.is_one_too_many(&node.contact())
-        {
+        if !is_candidate || self.is_contradicted(&node.contact()) || self.is_one_too_many(&node.contact()) {
             return;
         }
         let slow = slowest(bucket).filter(|slow| is_much_nearer(&node, slow)).map(|slow| *slow.id());
-        slow.iter().for_each(|slow| self.buckets[index].favour(node, slow));
+        if let Some(slow) = slow {
+            self.mark(&node.contact());
+            self.buckets[index].favour(node, &slow);
+        }
     }
 }
 

@@ -1,11 +1,11 @@
 //! A table built at once from nodes known before. Knows not where they were kept.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use khashmir_types::{Contact, Id, Time};
 
 use super::KTable;
+use crate::marks::Marks;
 use crate::{KBucket, KNode, Standing, TableConfig};
 
 /// A node that has answered us before: what [`KTable::restore`] wants to know of it.
@@ -50,6 +50,10 @@ impl KTable {
             KBucket::with_nodes(nodes.into_iter().collect(), touched)
         };
         table.buckets = (0..=last).map(bucket).collect();
+        table.marks = Marks::with_room(entries.len());
+        for (_, node) in &entries {
+            table.marks.add(&node.contact());
+        }
         for node in refused {
             let reserve = table.config.replacements;
             table.bucket_mut(node.id()).keep_replacement(node.at_rest(), reserve);
@@ -65,14 +69,14 @@ impl KTable {
         let mut refused = Vec::new();
         let mut entries = Entries::with_capacity(nodes.len());
         let (mut counts, mut last) = ([0; Id::BITS], 0);
-        let mut marks = Marks::default();
+        let mut marks = Marks::with_room(nodes.len());
         for KnownNode { contact, last_seen, rtt } in nodes {
             let mut node = KNode::new(*contact, Standing::Proven, now.min(*last_seen));
             rtt.iter().for_each(|rtt| node.on_rtt(*rtt));
             let shared = self.own_id.distance(&contact.id).shared_prefix_bits();
             let clashes =
                 |(_, entry): &(usize, KNode)| *entry.id() == contact.id || entry.is_at(&contact.addr);
-            let may_clash = marks.may_have(contact);
+            let may_clash = marks.may_have_id(&contact.id) || marks.may_have_network(contact.addr);
             if may_clash && let Some(index) = entries.iter().position(clashes) {
                 if entries[index].1.is(contact) {
                     entries[index..].rotate_left(1);
@@ -99,45 +103,6 @@ impl KTable {
             nodes_from_here > self.config.k
         });
         too_many.map_or(0, |index| index + 1)
-    }
-}
-
-/// Marks left by ids and addresses (a Bloom filter): most nodes clash with none, and need not be compared with all.
-struct Marks(Box<[u64; Self::BITS / 64]>);
-
-impl Marks {
-    /// So many that among some hundred nodes one in a hundred is compared in vain.
-    const BITS: usize = 1 << 16;
-
-    fn add(&mut self, contact: &Contact) {
-        for mark in Self::of(contact) {
-            self.0[mark / 64] |= 1 << (mark % 64);
-        }
-    }
-
-    /// May a contact with this id or this address have been added? If not, none has.
-    fn may_have(&self, contact: &Contact) -> bool {
-        Self::of(contact).into_iter().any(|mark| self.0[mark / 64] & (1 << (mark % 64)) != 0)
-    }
-
-    /// A mark of the id, whose last bits differ most, and one of the address.
-    fn of(contact: &Contact) -> [usize; 2] {
-        let [.., a, b] = *contact.id.as_bytes();
-        let ip = match contact.addr.ip() {
-            IpAddr::V4(ip) => u64::from(ip.to_bits()),
-            IpAddr::V6(ip) => (ip.to_bits() ^ (ip.to_bits() >> 64)) as u64,
-        };
-        let addr = (ip << 16 | u64::from(contact.addr.port())).wrapping_mul(GOLDEN);
-        [usize::from(u16::from_be_bytes([a, b])), (addr >> 48) as usize]
-    }
-}
-
-/// 2^64 divided by the golden ratio: multiplying by it spreads numbers evenly (Knuth, TAOCP 3, section 6.4).
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-
-impl Default for Marks {
-    fn default() -> Self {
-        Self(Box::new([0; Self::BITS / 64]))
     }
 }
 
