@@ -12,7 +12,11 @@ use rand::Rng;
 
 /// The disk of a host: a [`MemoryStorage`] that stays when its engine ends. Clones are the same disk.
 #[derive(Clone, Debug)]
-pub struct Disk(Arc<Mutex<State>>);
+pub struct Disk {
+    state: Arc<Mutex<State>>,
+    /// May something be staged? Engines ask with every datagram, and most have the state out of their cache.
+    may_be_staged: bool,
+}
 
 #[derive(Debug)]
 struct State {
@@ -24,7 +28,7 @@ struct State {
 impl Disk {
     pub(crate) fn new() -> Self {
         let storage = FaultyStorage::new(MemoryStorage::new());
-        Self(Arc::new(Mutex::new(State { storage, sealed: None })))
+        Self { state: Arc::new(Mutex::new(State { storage, sealed: None })), may_be_staged: true }
     }
 
     /// Makes the next `calls` of `operation` fail; 0 ends it.
@@ -43,7 +47,7 @@ impl Disk {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // A host and its disk belong to one thread at a time: nobody ever waits here.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -55,6 +59,7 @@ impl Storage for Disk {
         publisher: Publisher,
         now: Time,
     ) -> Result<Ticket, StorageError> {
+        self.may_be_staged = true;
         self.lock().storage.put(key, value, publisher, now)
     }
 
@@ -81,6 +86,7 @@ impl Storage for Disk {
     }
 
     fn expire(&mut self, before: Time, limit: usize) -> Result<Swept, StorageError> {
+        self.may_be_staged = true;
         self.lock().storage.expire(before, limit)
     }
 
@@ -97,6 +103,7 @@ impl Storage for Disk {
     }
 
     fn set_own_id(&mut self, id: Id) -> Result<Ticket, StorageError> {
+        self.may_be_staged = true;
         self.lock().storage.set_own_id(id)
     }
 
@@ -105,17 +112,25 @@ impl Storage for Disk {
     }
 
     fn set_contacts(&mut self, contacts: &[Contact]) -> Result<Ticket, StorageError> {
+        self.may_be_staged = true;
         self.lock().storage.set_contacts(contacts)
     }
 
     fn begin_commit(&mut self) -> Option<Commit> {
+        if !self.may_be_staged {
+            return None;
+        }
         let mut state = self.lock();
-        let commit = state.storage.begin_commit()?;
-        state.sealed = Some(commit.ticket());
-        Some(commit)
+        let commit = state.storage.begin_commit();
+        state.sealed = commit.as_ref().map(Commit::ticket).or(state.sealed);
+        drop(state);
+        self.may_be_staged = commit.is_some();
+        commit
     }
 
     fn on_committed(&mut self, committed: Committed) -> Result<Ticket, StorageError> {
+        // What a commit lost that failed is staged again.
+        self.may_be_staged = true;
         let mut state = self.lock();
         state.sealed = None;
         state.storage.on_committed(committed)

@@ -65,6 +65,11 @@ pub struct Measured {
     /// From the beginning to the end, in seconds when serialised.
     #[serde(rename = "wall_seconds", serialize_with = "seconds")]
     pub wall: Duration,
+    /// How much of that passed before the network was there, likewise.
+    #[serde(rename = "start_seconds", serialize_with = "seconds")]
+    pub start: Duration,
+    /// Events that happened by then: none in a quick start.
+    pub start_events: u64,
     /// Memory at its peak, if known.
     pub resident_bytes: Option<u64>,
     /// Threads that ran it.

@@ -190,8 +190,13 @@ fn a_run_may_be_stopped_and_reported_at_any_step() {
     let mut report = run.report();
     assert!(!report.is_complete && report.failure().is_none());
     assert_eq!(report.nodes, 20);
-    report.measured =
-        Some(Measured { wall: Duration::from_secs(2), resident_bytes: Some(4_000_000), threads: 1 });
+    report.measured = Some(Measured {
+        wall: Duration::from_secs(3),
+        start: Duration::from_secs(1),
+        start_events: 0,
+        resident_bytes: Some(4_000_000),
+        threads: 1,
+    });
     let table = report.to_string();
     assert!(table.contains("200000 bytes a node") && table.contains("stopped before its end"), "{table}");
 }

@@ -45,12 +45,13 @@ impl Report {
             whole(work),
             whole(self.events as f64)
         )?;
-        if let Some(Measured { wall, resident_bytes, threads }) = &self.measured {
-            let seconds = wall.as_secs_f64();
+        if let Some(Measured { wall, start, start_events, resident_bytes, threads }) = &self.measured {
+            let (seconds, start) = (wall.as_secs_f64(), start.as_secs_f64());
+            let rate = self.events.saturating_sub(*start_events) as f64 / (seconds - start).max(1e-3);
             write!(
                 f,
-                "{seconds:.1} s on {threads} threads, {} events a second",
-                whole(self.events as f64 / seconds)
+                "{seconds:.1} s on {threads} threads, {start:.1} s of them for the start, then {} events a second",
+                whole(rate)
             )?;
             if let Some(bytes) = resident_bytes {
                 let each = *bytes as f64 / self.nodes as f64;

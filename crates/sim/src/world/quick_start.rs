@@ -39,9 +39,10 @@ impl World {
             for (index, shard) in self.shards.iter_mut().enumerate() {
                 let (added, network, terrain) = (&added, &network, &self.terrain);
                 scope.spawn(move || {
+                    let mut taken = Taken::of(network.by_id.len());
                     for host in added.iter().filter(|host| host.index() % shards == index) {
                         let mut place = Host::new(terrain.settings.clone(), Occupant::Nobody);
-                        let engine = network.engine(*host, &mut place, terrain, now);
+                        let engine = network.engine(*host, &mut place, terrain, &mut taken, now);
                         place.occupant = Occupant::Engine(Box::new(engine));
                         shard.add(place);
                         shard.out.counts.starts += 1;
@@ -67,11 +68,22 @@ impl Network {
     }
 
     /// An engine that has been running at `host` for a while.
-    fn engine(&self, host: HostId, place: &mut Host, terrain: &Terrain, now: Time) -> Engine<crate::Disk> {
+    fn engine(
+        &self,
+        host: HostId,
+        place: &mut Host,
+        terrain: &Terrain,
+        taken: &mut Taken,
+        now: Time,
+    ) -> Engine<crate::Disk> {
         let (id, mut chance) =
             (id_of(host, terrain), Chance::of(terrain.seed, &[PURPOSE, 1, u64::from(host.0)]));
-        let table =
-            KTable::restore(id, terrain.settings.table, self.known(id, host, terrain, &mut chance, now), now);
+        let table = KTable::restore(
+            id,
+            terrain.settings.table,
+            self.known(id, host, terrain, taken, &mut chance, now),
+            now,
+        );
         let contacts: Vec<_> = table.contacts().collect();
         place.disk.set_contacts(&contacts).expect("the disk is not told to fail");
         place.life = 1;
@@ -88,6 +100,7 @@ impl Network {
         id: Id,
         host: HostId,
         terrain: &Terrain,
+        taken: &mut Taken,
         chance: &mut Chance,
         now: Time,
     ) -> Vec<KnownNode> {
@@ -104,9 +117,9 @@ impl Network {
             // Buckets around us know everybody there; see `KTable::on_rtt`.
             let is_choosy = config.prefers_near && ours.len() > 8 * config.k;
             let chosen = if is_choosy {
-                self.nearest(theirs, limit, config.replacements, &delay, chance)
+                self.nearest(theirs, limit, config.replacements, &delay, taken, chance)
             } else {
-                self.some(theirs, limit + config.replacements, chance)
+                self.some(theirs, limit + config.replacements, taken, chance)
             };
             // Each bucket was heard or looked for within its time, or it would have been refreshed.
             let touched = config.bucket_staleness.mul_f64(chance.unit());
@@ -130,17 +143,24 @@ impl Network {
     }
 
     /// At most `limit` of the nodes in `range`, at random.
-    fn some(&self, range: std::ops::Range<usize>, limit: usize, chance: &mut Chance) -> Vec<(Id, HostId)> {
+    fn some(
+        &self,
+        range: std::ops::Range<usize>,
+        limit: usize,
+        taken: &mut Taken,
+        chance: &mut Chance,
+    ) -> Vec<(Id, HostId)> {
         if range.len() <= limit {
             return self.by_id[range].to_vec();
         }
         let mut places: Vec<usize> = Vec::with_capacity(limit);
         while places.len() < limit {
             let place = chance.random_range(range.clone());
-            if !places.contains(&place) {
+            if taken.take(place) {
                 places.push(place);
             }
         }
+        places.iter().for_each(|place| taken.give_back(*place));
         places.into_iter().map(|place| self.by_id[place]).collect()
     }
 
@@ -151,14 +171,36 @@ impl Network {
         limit: usize,
         replacements: usize,
         delay: impl Fn(HostId) -> Duration,
+        taken: &mut Taken,
         chance: &mut Chance,
     ) -> Vec<(Id, HostId)> {
-        let mut met = self.some(range, (limit * MET_PER_PLACE).min(MOST_MET.max(limit)), chance);
+        let mut met = self.some(range, (limit * MET_PER_PLACE).min(MOST_MET.max(limit)), taken, chance);
         let others = met.len().min(limit - limit / 2);
         let (_, candidates) = met.split_at_mut(others);
         candidates.sort_by_cached_key(|(_, at)| delay(*at));
         met.truncate(limit + replacements);
         met
+    }
+}
+
+/// Which places have been taken, a bit for each.
+struct Taken(Vec<u64>);
+
+impl Taken {
+    fn of(places: usize) -> Self {
+        Self(vec![0; places.div_ceil(64)])
+    }
+
+    /// Takes a place; returns whether it was free.
+    fn take(&mut self, place: usize) -> bool {
+        let (word, bit) = (&mut self.0[place / 64], 1 << (place % 64));
+        let is_free = *word & bit == 0;
+        *word |= bit;
+        is_free
+    }
+
+    fn give_back(&mut self, place: usize) {
+        self.0[place / 64] &= !(1 << (place % 64));
     }
 }
 

@@ -7,8 +7,9 @@ mod progress;
 
 use std::num::NonZero;
 use std::thread;
+use std::time::Duration;
 
-use khashmir_sim::{Measured, Run, Step};
+use khashmir_sim::{Measured, Progress, Run, Step};
 
 use crate::args::{General, SimArgs};
 use crate::exit::Exit;
@@ -34,11 +35,20 @@ pub(crate) async fn run(args: SimArgs, general: &General, output: &Output) -> an
     let stopwatch = Stopwatch::start();
     let run = Run::new(scenario, args.seed, args.nodes, threads);
     let mut run = run.map_err(|error| load::wrong(&args.scenario, &error))?;
-    let early = carry_out(&mut run, &stop, &mut Bar::new(output, stopwatch));
+    let (mut start, mut is_there) = ((Duration::ZERO, 0), false);
+    let mut bar = Bar::new(output, stopwatch);
+    let early = carry_out(&mut run, &stop, &mut |progress| {
+        if !is_there {
+            start = (stopwatch.elapsed(), progress.events);
+            is_there = progress.phase != "start";
+        }
+        bar.show(progress);
+    });
     output.clear();
     let mut report = run.report();
-    let wall = stopwatch.elapsed();
-    report.measured = Some(Measured { wall, resident_bytes: memory::peak(), threads });
+    let (wall, resident_bytes) = (stopwatch.elapsed(), memory::peak());
+    let (start, start_events) = start;
+    report.measured = Some(Measured { wall, start, start_events, resident_bytes, threads });
     Account { args: &args, report: &report, early, wall }.print(output)
 }
 
@@ -50,9 +60,9 @@ fn sensible_threads(nodes: usize) -> usize {
 }
 
 /// Runs to the end, or until it is time to stop. Blocks this thread; signals are caught in another.
-fn carry_out(run: &mut Run, stop: &Stop, bar: &mut Bar<'_>) -> Option<Reason> {
+fn carry_out(run: &mut Run, stop: &Stop, on_progress: &mut dyn FnMut(&Progress)) -> Option<Reason> {
     while let Step::Running(progress) = run.step() {
-        bar.show(&progress);
+        on_progress(&progress);
         if let Some(reason) = stop.reason() {
             return Some(reason);
         }
