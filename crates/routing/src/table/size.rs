@@ -31,9 +31,14 @@ impl KTable {
         for node in last.nodes() {
             counts[self.own_id.distance(node.id()).shared_prefix_bits()] += 1;
         }
-        let first = counts.iter().position(|count| *count < self.config.k)?;
-        let counted = counts.iter().skip(first).take(COUNTED);
-        let nodes: usize = counted.map(|count| (*count).min(self.config.k)).sum();
+        let first_with_room = counts.iter().position(|count| *count < self.config.k)?;
+        let nodes_from = |first| -> usize {
+            counts.iter().skip(first).take(COUNTED).map(|count| (*count).min(self.config.k)).sum()
+        };
+        // In one of some hundred tables these are all empty, by chance; then the bucket before them is all there is to tell.
+        let is_empty = nodes_from(first_with_room) == 0;
+        let first = first_with_room.saturating_sub(usize::from(is_empty));
+        let nodes = nodes_from(first);
         // Bucket i has 2^-(i + 1) of all ids.
         let share: f64 = (first..first + COUNTED).map(|index| 0.5_f64.powi(index as i32 + 1)).sum();
         (nodes > 0).then(|| CORRECTION * nodes as f64 / share)
@@ -86,6 +91,18 @@ mod tests {
             let after = table.network_size().unwrap();
             assert!((after - before).abs() < 0.1 * before, "{before}, then {after}");
         }
+    }
+
+    #[test]
+    fn a_table_whose_last_buckets_are_empty_tells_the_size_too() {
+        let mut table = KTable::new(Id::MAX, TableConfig::default(), NOW);
+        for (shared, n) in (0..8_u8).flat_map(|shared| (0..9_u8).map(move |n| (shared, n))) {
+            let mut id = *Id::MAX.with_bit(shared.into(), false).as_bytes();
+            id[19] = n;
+            table.on_answer(Contact::new(Id::new(id), ([10, 0, shared, n], 9977).into()), NOW);
+        }
+        let size = table.network_size().unwrap();
+        assert!((1_000.0..4_000.0).contains(&size), "{size}: 8 share seven bits with us, and nobody more");
     }
 
     #[test]
