@@ -88,7 +88,7 @@ impl Caution {
 impl LookupConfig {
     /// How long a question to a node whose round trip is `rtt` may hold up others.
     pub(crate) fn patience(&self, rtt: Option<Duration>) -> Duration {
-        rtt.map_or(self.slow_after, |rtt| self.slow_after.min((2 * rtt).max(SHORTEST_PATIENCE)))
+        rtt.map_or(self.slow_after, |rtt| self.slow_after.min(rtt.saturating_mul(2).max(SHORTEST_PATIENCE)))
     }
 }
 

@@ -137,7 +137,7 @@ impl GetValue {
 
     fn take(&mut self, from: Contact, mut values: Vec<Bytes>) {
         values.retain(|value| !value.is_empty());
-        self.givers += usize::from(!values.is_empty());
+        self.givers = self.givers.saturating_add(usize::from(!values.is_empty()));
         values.retain(|value| self.known.insert(value.clone()));
         if !values.is_empty() {
             self.deliveries.push_back(Delivery { from, values });
@@ -151,7 +151,7 @@ impl GetValue {
 
     /// Would one more node be more than are wanted, as things stand? Closer ones may still turn up.
     fn is_ahead(&self) -> bool {
-        let promised = self.givers + self.run.list().open().count();
+        let promised = self.givers.saturating_add(self.run.list().open().count());
         self.awaits_holders && self.wanted.nodes.is_some_and(|nodes| promised >= nodes)
     }
 

@@ -36,6 +36,15 @@
 //! assert_eq!(outcome.closest.len(), 8);
 //! assert_eq!(outcome.tally.timed_out, 1);
 //! ```
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::unwrap_used
+    )
+)]
 
 mod action;
 mod config;

@@ -43,7 +43,7 @@ impl<T: Default> Lookup<T> {
     pub(crate) fn on_answer(&mut self, from: &Contact, nodes: Vec<Contact>, note: T, now: Time) {
         let Some(candidate) = self.run.on_answer(from, now) else { return };
         candidate.note = note;
-        let hop = candidate.hop + 1;
+        let hop = candidate.hop.saturating_add(1);
         self.extend(first_of_each(nodes, NAMED_PER_K.saturating_mul(self.k)), hop);
     }
 
@@ -81,7 +81,7 @@ impl<T: Default> Lookup<T> {
         heard.filter_map(move |(_, candidate)| {
             let is_wanted = !is_enough;
             if candidate.state != State::Answered {
-                extent.silent += 1;
+                extent.on_silent();
                 return None;
             }
             is_enough |= extent.is_enough_with(candidate.distance);
@@ -118,9 +118,9 @@ impl<T: Default> Lookup<T> {
             match candidate.state {
                 State::Answered if extent.is_enough_with(candidate.distance) => return true,
                 State::Answered => {}
-                State::Failed => extent.silent += 1,
+                State::Failed => extent.on_silent(),
                 State::Asked { at } if self.run.is_lost(at, now) => {
-                    extent.silent += 1;
+                    extent.on_silent();
                     waits = true;
                 }
                 State::New if !candidate.has_place => {}
@@ -145,7 +145,7 @@ impl<T: Default> Lookup<T> {
         let live = list.live().filter(|(_, candidate)| !is_slow(candidate));
         let heard = live.clone().take_while(|(_, candidate)| candidate.state == State::Answered).count();
         // If the k closest have answered and this is not the end, they are suspicious: on to the next ones.
-        let window = if heard < self.k { self.k } else { heard + self.k };
+        let window = if heard < self.k { self.k } else { heard.saturating_add(self.k) };
         let closest = live.take(window);
         let holding = closest.clone().filter(|(_, candidate)| self.run.is_fresh(candidate, now)).count();
         let width = match () {
@@ -180,16 +180,21 @@ struct Extent {
 }
 
 impl Extent {
+    /// One more has not answered, and will not.
+    fn on_silent(&mut self) {
+        self.silent = self.silent.saturating_add(1);
+    }
+
     /// Is one more, at this distance, enough?
     fn is_enough_with(&mut self, distance: Distance) -> bool {
-        self.answered += 1;
+        self.answered = self.answered.saturating_add(1);
         let Some((caution, size)) = self.caution else { return self.answered >= self.k };
         let expected = size * distance.share();
         if self.answered <= self.k {
             self.suspects |= caution.is_too_dense(self.answered, expected);
         }
         if self.answered == self.k {
-            self.suspects |= caution.is_too_sparse(self.answered + self.silent, expected);
+            self.suspects |= caution.is_too_sparse(self.answered.saturating_add(self.silent), expected);
         }
         let is_far_enough = self.answered >= caution.k && expected >= caution.reach * self.k as f64;
         self.answered >= self.k && (!self.suspects || is_far_enough)

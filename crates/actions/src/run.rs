@@ -54,7 +54,7 @@ impl<T> Run<T> {
 
     /// Marks the candidate at `index` as asked.
     pub(crate) fn ask(&mut self, index: usize, now: Time) -> &Candidate<T> {
-        self.tally.asked += 1;
+        self.tally.asked = self.tally.asked.saturating_add(1);
         self.list.on_asked(index, now)
     }
 

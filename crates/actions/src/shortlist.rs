@@ -81,8 +81,8 @@ impl<T> Shortlist<T> {
         }
         match self.position(&contact.id) {
             Ok(known) => {
-                if self.by_distance[known].add_address(contact.addr) {
-                    self.by_distance[known].has_place = self.has_room(contact.addr);
+                if self.by_distance.get_mut(known).is_some_and(|known| known.add_address(contact.addr)) {
+                    self.give_place(known, self.has_room(contact.addr));
                 }
             }
             Err(place) => {
@@ -99,7 +99,7 @@ impl<T> Shortlist<T> {
         let (mut placed, mut waiting) = (0, 0);
         self.by_distance.retain(|candidate| {
             let kept = if candidate.has_place { &mut placed } else { &mut waiting };
-            *kept += usize::from(candidate.is_untried());
+            *kept = usize::saturating_add(*kept, usize::from(candidate.is_untried()));
             !candidate.is_untried() || *kept <= limit
         });
     }
@@ -111,6 +111,7 @@ impl<T> Shortlist<T> {
     }
 
     /// Marks the candidate at `index` as asked.
+    #[expect(clippy::indexing_slicing, reason = "an index of `iter`, and nothing has gone since")]
     pub(crate) fn on_asked(&mut self, index: usize, now: Time) -> &Candidate<T> {
         let candidate = &mut self.by_distance[index];
         candidate.state = State::Asked { at: now };
@@ -120,7 +121,7 @@ impl<T> Shortlist<T> {
     /// Marks a node as having answered. `None` if no question to it is open.
     pub(crate) fn on_answer(&mut self, from: &Contact) -> Option<&mut Candidate<T>> {
         let index = self.asked(from)?;
-        let candidate = &mut self.by_distance[index];
+        let candidate = self.by_distance.get_mut(index)?;
         candidate.state = State::Answered;
         Some(candidate)
     }
@@ -139,8 +140,9 @@ impl<T> Shortlist<T> {
     pub(crate) fn on_silence(&mut self, addr: SocketAddr) {
         self.silent.push(addr);
         for index in 0..self.by_distance.len() {
-            let candidate = &self.by_distance[index];
-            if candidate.state == State::New && candidate.contact.addr == addr {
+            let is_there =
+                |candidate: &Candidate<T>| candidate.state == State::New && candidate.contact.addr == addr;
+            if self.by_distance.get(index).is_some_and(is_there) {
                 self.move_on(index);
             }
         }
@@ -176,20 +178,28 @@ impl<T> Shortlist<T> {
 
     /// Gives up the present address of the candidate at `index` for the next. A place in one prefix is none in another.
     fn move_on(&mut self, index: usize) {
-        self.by_distance[index].move_on(&self.silent);
-        self.by_distance[index].has_place = false;
-        let addr = self.by_distance[index].contact.addr;
-        self.by_distance[index].has_place = self.has_room(addr);
+        let Some(candidate) = self.by_distance.get_mut(index) else { return };
+        candidate.move_on(&self.silent);
+        candidate.has_place = false;
+        let addr = candidate.contact.addr;
+        self.give_place(index, self.has_room(addr));
+    }
+
+    /// Gives the candidate at `index` a place, or takes it.
+    fn give_place(&mut self, index: usize, has_place: bool) {
+        if let Some(candidate) = self.by_distance.get_mut(index) {
+            candidate.has_place = has_place;
+        }
     }
 
     /// Gives the places that have become free to the closest of those that wait; returns whether there was one.
     fn fill_places(&mut self) -> bool {
         let mut has_filled = false;
         for index in 0..self.by_distance.len() {
-            let candidate = &self.by_distance[index];
-            if candidate.state == State::New && !candidate.has_place && self.has_room(candidate.contact.addr)
-            {
-                self.by_distance[index].has_place = true;
+            let waits = |candidate: &&Candidate<T>| candidate.state == State::New && !candidate.has_place;
+            let waiting = self.by_distance.get(index).filter(waits);
+            if waiting.is_some_and(|candidate| self.has_room(candidate.contact.addr)) {
+                self.give_place(index, true);
                 has_filled = true;
             }
         }
@@ -207,7 +217,7 @@ impl<T> Shortlist<T> {
     /// Where the node is that a question to just this contact is open to.
     fn asked(&self, from: &Contact) -> Option<usize> {
         let index = self.position(&from.id).ok()?;
-        let candidate = &self.by_distance[index];
+        let candidate = self.by_distance.get(index)?;
         (candidate.contact == *from && candidate.is_open()).then_some(index)
     }
 
@@ -226,7 +236,7 @@ impl<T> Candidate<T> {
 
     /// Notes another address; returns whether it is to be asked there now.
     fn add_address(&mut self, addr: SocketAddr) -> bool {
-        if self.first == addr || self.others.contains(&addr) || self.others.len() + 1 == MAX_ADDRESSES {
+        if self.first == addr || self.others.contains(&addr) || self.others.len() >= MAX_ADDRESSES - 1 {
             return false;
         }
         self.others.push(addr);

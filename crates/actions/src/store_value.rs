@@ -54,7 +54,7 @@ impl StoreValue {
 
     /// The place of the node to ask next, unless as many as are wanted have taken the value or may yet.
     fn next(&self, now: Time) -> Option<usize> {
-        let promised = self.run.list().answered().count() + self.run.list().open().count();
+        let promised = self.run.list().answered().chain(self.run.list().open()).count();
         if promised < self.redundancy { self.run.next(now) } else { None }
     }
 

@@ -26,35 +26,37 @@ impl Tally {
     /// Questions still open; at the end, those that no longer mattered.
     #[must_use]
     pub fn pending(&self) -> usize {
-        self.asked - self.answered - self.timed_out - self.refused - self.invalid - self.unsent
+        let settled = [self.answered, self.timed_out, self.refused, self.invalid, self.unsent];
+        settled.into_iter().fold(self.asked, usize::saturating_sub)
     }
 
     /// This action's tally and that of one that came after it, taken together. `hops` is the larger.
     #[must_use]
     pub fn followed_by(self, next: Self) -> Self {
         Self {
-            asked: self.asked + next.asked,
-            answered: self.answered + next.answered,
-            timed_out: self.timed_out + next.timed_out,
-            refused: self.refused + next.refused,
-            invalid: self.invalid + next.invalid,
-            unsent: self.unsent + next.unsent,
+            asked: self.asked.saturating_add(next.asked),
+            answered: self.answered.saturating_add(next.answered),
+            timed_out: self.timed_out.saturating_add(next.timed_out),
+            refused: self.refused.saturating_add(next.refused),
+            invalid: self.invalid.saturating_add(next.invalid),
+            unsent: self.unsent.saturating_add(next.unsent),
             hops: self.hops.max(next.hops),
         }
     }
 
     pub(crate) fn on_answer(&mut self, hop: usize) {
-        self.answered += 1;
+        self.answered = self.answered.saturating_add(1);
         self.hops = self.hops.max(hop);
     }
 
     pub(crate) fn on_failure(&mut self, failure: Failure) {
-        *match failure {
+        let count = match failure {
             Failure::TimedOut => &mut self.timed_out,
             Failure::Refused => &mut self.refused,
             Failure::Invalid => &mut self.invalid,
             Failure::Unsent => &mut self.unsent,
-        } += 1;
+        };
+        *count = count.saturating_add(1);
     }
 }
 
