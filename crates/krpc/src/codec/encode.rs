@@ -19,11 +19,11 @@ pub const MAX_STORABLE: usize = max_storable(20);
 /// without exceeding [`MAX_DATAGRAM`]; 0 if there is no room.
 #[must_use]
 pub const fn max_storable(token_len: usize) -> usize {
-    let room = MAX_DATAGRAM.saturating_sub(STORE_VALUE_FRAME + string_len(token_len));
+    let room = MAX_DATAGRAM.saturating_sub(STORE_VALUE_FRAME).saturating_sub(string_len(token_len));
     // The length prefix grows with the value: at most four digits and the colon.
     let mut value = room.saturating_sub(2);
     while value > 0 && string_len(value) > room {
-        value -= 1;
+        value = value.saturating_sub(1);
     }
     value
 }
@@ -35,7 +35,7 @@ pub(crate) fn fits(transaction: &TransactionId, values: &[Bytes]) -> bool {
 
 /// Bytes of values, as strings, in the longest `get_value` reply with this transaction id.
 fn room_for_values(transaction: &TransactionId) -> usize {
-    MAX_DATAGRAM - GET_VALUE_FRAME - string_len(transaction.as_bytes().len())
+    (MAX_DATAGRAM - GET_VALUE_FRAME).saturating_sub(string_len(transaction.as_bytes().len()))
 }
 
 /// Bytes of a `get_value` reply, besides transaction id and values.
@@ -99,6 +99,9 @@ pub(crate) const PING_LEN: usize = 75;
 /// No query is filled beyond this.
 const MAX_FILLED: usize = 512;
 
+/// As much of it as there can be.
+static FILLING: [u8; MAX_FILLED] = [0; MAX_FILLED];
+
 /// The datagram that answers with `reply` as the node `sender`, byte for byte as the original's; never longer
 /// than [`MAX_DATAGRAM`].
 ///
@@ -147,14 +150,15 @@ pub fn write_reply(
         return Err(ReplyTooLong);
     }
     let start = buffer.len();
+    let is_too_long = |buffer: &BytesMut| buffer.len().saturating_sub(start) > MAX_DATAGRAM;
     let mut message = ReplyMessage::new(transaction, sender, reply, level);
     message.write(buffer);
-    if message.has_extras && buffer.len() - start > MAX_DATAGRAM {
+    if message.has_extras && is_too_long(buffer) {
         message.has_extras = false;
         buffer.truncate(start);
         message.write(buffer);
     }
-    if buffer.len() - start > MAX_DATAGRAM {
+    if is_too_long(buffer) {
         buffer.truncate(start);
         return Err(ReplyTooLong);
     }
@@ -203,7 +207,7 @@ impl Written for QueryMessage<'_> {
         to.put(b"e");
         if self.filling > 0 {
             to.put(b"1:p");
-            to.string(&[0; MAX_FILLED][..self.filling]);
+            to.string(FILLING.get(..self.filling).unwrap_or(&FILLING));
         }
         to.put(b"1:q");
         to.string(self.query.method().name().as_bytes());
