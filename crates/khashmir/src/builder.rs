@@ -115,6 +115,7 @@ impl Builder {
 }
 
 /// Opens the store in a state directory, where blocking is allowed.
+#[expect(clippy::expect_used, reason = "no peer has a part in it")]
 async fn open(directory: &Path) -> Result<RedbStorage, StartError> {
     let directory = directory.to_owned();
     let opened = tokio::task::spawn_blocking(move || {

@@ -169,8 +169,8 @@ impl<S: Storage + 'static> Driver<S> {
             return false;
         }
         let done = self.transport.try_send(outgoing, failures);
-        if done < outgoing.len() {
-            failures.append(&mut self.transport.send(&outgoing[done..]).await);
+        if let Some(rest) = outgoing.get(done..).filter(|rest| !rest.is_empty()) {
+            failures.append(&mut self.transport.send(rest).await);
         }
         outgoing.clear();
         for failure in failures.drain(..) {
@@ -391,6 +391,7 @@ fn report(getter: Getter, mut outcome: GetOutcome, dropped: bool) {
 
 /// The present moment plus a while, for waits that are the driver's own.
 impl Clock {
+    #[expect(clippy::expect_used, reason = "no peer has a part in it")]
     fn in_a_while(&self, duration: Duration) -> Instant {
         self.instant(self.now() + duration).expect("a while from now is not too far away")
     }

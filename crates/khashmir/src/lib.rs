@@ -24,6 +24,15 @@
 //! assert!(outcome.progress.complete);
 //! # Ok(()) }
 //! ```
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::unwrap_used
+    )
+)]
 
 mod builder;
 mod clock;

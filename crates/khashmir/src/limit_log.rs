@@ -26,7 +26,7 @@ impl LimitLog {
             DropReason::ALL.into_iter().zip(&mut self.told).filter(|(reason, _)| reason.is_limit())
         {
             let count = traffic.dropped(reason);
-            let more = count - std::mem::replace(told, count);
+            let more = count.saturating_sub(std::mem::replace(told, count));
             if more > 0 {
                 parts.push(format!("{} {more}", reason.name()));
             }

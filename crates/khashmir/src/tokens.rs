@@ -19,33 +19,34 @@ const TOKEN_LEN: usize = khashmir_krpc::Token::LEN;
 /// original's it is bound to the address alone: any port, any id, any key. A plain SHA-1 of secret and
 /// address, as the original has it, would do for 20-byte inputs, but HMAC is what is proven to be a MAC.
 pub(crate) struct Tokens {
-    /// Newest first. Keyed once, so that a token costs two compressions.
-    secrets: [Option<Hmac<Sha1>>; SECRETS],
+    /// Keyed once, as are the others, so that a token costs two compressions.
+    newest: Hmac<Sha1>,
+    /// The newest of them first.
+    older: [Option<Hmac<Sha1>>; SECRETS - 1],
 }
 
 impl Tokens {
     /// Starts with one random secret.
     pub(crate) fn new(rng: &mut impl Rng) -> Self {
-        Self { secrets: [Some(secret(rng)), None, None] }
+        Self { newest: secret(rng), older: [const { None }; SECRETS - 1] }
     }
 
     /// Puts a new secret in front and forgets the one that falls out at the back.
     pub(crate) fn rotate(&mut self, rng: &mut impl Rng) {
-        self.secrets.rotate_right(1);
-        self.secrets[0] = Some(secret(rng));
+        self.older.rotate_right(1);
+        self.older[0] = Some(std::mem::replace(&mut self.newest, secret(rng)));
     }
 
     /// The token for a requester at `addr`, under the newest secret.
     pub(crate) fn issue(&self, addr: IpAddr) -> [u8; TOKEN_LEN] {
-        let newest = self.secrets[0].as_ref().expect("there is always a newest secret");
-        mac(newest, addr).finalize().into_bytes().into()
+        mac(&self.newest, addr).finalize().into_bytes().into()
     }
 
     /// Was `token` issued to `addr` under a secret we still remember? Takes the same time for any
     /// token of the right length.
     pub(crate) fn is_valid(&self, addr: IpAddr, token: &[u8]) -> bool {
         let matches = |secret: &Hmac<Sha1>| mac(secret, addr).verify_slice(token).is_ok();
-        self.secrets.iter().flatten().fold(false, |valid, secret| valid | matches(secret))
+        self.older.iter().flatten().fold(matches(&self.newest), |valid, secret| valid | matches(secret))
     }
 }
 
@@ -56,6 +57,7 @@ impl std::fmt::Debug for Tokens {
     }
 }
 
+#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
 fn secret(rng: &mut impl Rng) -> Hmac<Sha1> {
     let mut key = [0; TOKEN_LEN];
     rng.fill_bytes(&mut key);

@@ -56,28 +56,32 @@ impl Batch {
     /// Forgets all datagrams and makes room for the next ones: to be called before a batch is filled anew.
     pub fn prepare(&mut self) {
         let room = self.room();
-        let wanted = if self.len() < room { room } else { (2 * room).clamp(FEW, MAX_BATCH) };
+        let wanted = if self.len() < room { room } else { room.saturating_mul(2).clamp(FEW, MAX_BATCH) };
         self.taken.clear();
         if wanted > room {
             // Anew, not resized: nobody reads what the slots held, and zeroes from the system cost nothing.
-            self.buffer = vec![0; wanted * SLOT];
+            self.buffer = vec![0; wanted.saturating_mul(SLOT)];
             self.taken.reserve_exact(wanted);
         }
     }
 
     /// Adds a datagram, cut if need be as [`Datagram::payload`] says; returns whether there was room.
     pub fn push(&mut self, peer: SocketAddr, payload: &[u8]) -> bool {
-        let Some(slot) = self.vacant().next() else { return false };
-        let len = payload.len().min(SLOT);
-        slot[..len].copy_from_slice(&payload[..len]);
-        self.taken.push(Taken { peer, len });
+        let payload = payload.get(..SLOT).unwrap_or(payload);
+        let slot = self.vacancies().0.next();
+        let Some(place) = slot.and_then(|slot| slot.get_mut(..payload.len())) else { return false };
+        place.copy_from_slice(payload);
+        self.taken.push(Taken { peer, len: payload.len() });
         true
     }
 
     /// The datagrams, in the order in which they came.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Datagram<'_>> {
         let slots = self.taken.iter().zip(self.buffer.chunks_exact(SLOT));
-        slots.map(|(taken, slot)| Datagram { peer: taken.peer, payload: &slot[..taken.len] })
+        slots.map(|(taken, slot)| Datagram {
+            peer: taken.peer,
+            payload: slot.get(..taken.len).unwrap_or(slot),
+        })
     }
 
     /// Datagrams in it.
@@ -105,12 +109,7 @@ impl Batch {
 
     /// The slots without a datagram, and where to note those that get one, in that order.
     pub(crate) fn vacancies(&mut self) -> (impl Iterator<Item = &mut [u8]>, &mut Vec<Taken>) {
-        let first = self.taken.len() * SLOT;
-        (self.buffer[first..].chunks_exact_mut(SLOT), &mut self.taken)
-    }
-
-    fn vacant(&mut self) -> impl Iterator<Item = &mut [u8]> {
-        self.vacancies().0
+        (self.buffer.chunks_exact_mut(SLOT).skip(self.taken.len()), &mut self.taken)
     }
 
     const fn room(&self) -> usize {

@@ -1,15 +1,6 @@
 //! `Cursor`: strings and integers of strict bencode, read one after the other.
 //!
 //! Knows how scalars are written; must not know what is inside what. Copies nothing.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::arithmetic_side_effects,
-        clippy::expect_used,
-        clippy::indexing_slicing,
-        clippy::unwrap_used
-    )
-)]
 
 use crate::ScanError;
 

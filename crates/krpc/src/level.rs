@@ -1,15 +1,6 @@
 //! `Level`: how far a peer's protocol goes beyond the original's, as the peer itself says.
 //!
 //! Knows how it is written; must not know what follows from it for a reply.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::arithmetic_side_effects,
-        clippy::expect_used,
-        clippy::indexing_slicing,
-        clippy::unwrap_used
-    )
-)]
 
 /// How much of the protocol a node speaks beyond the original's.
 ///

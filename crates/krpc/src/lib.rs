@@ -40,12 +40,19 @@
 //! ```
 //!
 //! `examples/call.rs` does the same over a socket.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::unwrap_used
+    )
+)]
 
 mod batch;
 mod codec;
 mod cursor;
-// Its arithmetic is that of times, which saturate, and of counters of 64 bits.
-#[cfg_attr(not(test), deny(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used))]
 mod endpoint;
 mod level;
 mod lossy;

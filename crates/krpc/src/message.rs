@@ -157,7 +157,7 @@ impl Token {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
-            Repr::Short { len, bytes } => &bytes[..usize::from(*len)],
+            Repr::Short { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or(bytes),
             Repr::Long(bytes) => bytes,
         }
     }

@@ -1,13 +1,4 @@
 //! `Method`: the six questions of the Khashmir protocol.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::arithmetic_side_effects,
-        clippy::expect_used,
-        clippy::indexing_slicing,
-        clippy::unwrap_used
-    )
-)]
 
 use std::fmt;
 

@@ -3,15 +3,6 @@
 //! Knows the grammar and its limits; must not know messages. Does not recurse and does not allocate, so
 //! no input can cost more than a walk over its bytes. Its two steps are always inlined, or the scanner lives in
 //! memory, not in registers, at nearly twice the cost.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::arithmetic_side_effects,
-        clippy::expect_used,
-        clippy::indexing_slicing,
-        clippy::unwrap_used
-    )
-)]
 
 use crate::cursor::Cursor;
 

@@ -68,11 +68,11 @@ pub trait Transport: Send + Sync + 'static {
         let mut failures = Vec::new();
         let mut rest = batch;
         loop {
-            rest = &rest[self.try_send(rest, &mut failures)..];
-            let Some(next) = rest.first() else { return failures };
+            rest = rest.get(self.try_send(rest, &mut failures)..).unwrap_or_default();
+            let Some((next, others)) = rest.split_first() else { return failures };
             if let Err(error) = self.writable().await {
                 failures.push(SendFailure { to: next.to, error });
-                rest = &rest[1..];
+                rest = others;
             }
         }
     }

@@ -109,19 +109,19 @@ impl Transport for UdpTransport {
     }
 
     fn try_send(&self, batch: &[Transmit], failures: &mut Vec<SendFailure>) -> usize {
-        let mut done = 0;
-        while let Some(next) = batch.get(done) {
-            match self.send_some(&batch[done..]) {
-                Ok(sent) => done += sent,
+        let mut rest = batch;
+        while let Some((next, others)) = rest.split_first() {
+            match self.send_some(rest) {
+                Ok(sent) => rest = rest.get(sent..).unwrap_or_default(),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
                     failures.push(SendFailure { to: next.to, error });
-                    done += 1;
+                    rest = others;
                 }
             }
         }
-        done
+        batch.len().saturating_sub(rest.len())
     }
 
     async fn writable(&self) -> io::Result<()> {

@@ -26,9 +26,9 @@ impl Ageing {
     /// For so long nothing was done that was due. A twelfth of the lifetime and less does not matter: a quarter of an hour
     /// of three.
     pub(super) fn on_woken(&mut self, slept: Duration, now: Time) {
-        if slept > self.lifetime / 12 {
+        if slept.saturating_mul(12) > self.lifetime {
             // Half of the lifetime: publishers that refresh in time do so twice in a lifetime at least.
-            self.spared_until = now + self.lifetime / 2;
+            self.spared_until = now + self.lifetime.checked_div(2).unwrap_or_default();
         }
     }
 

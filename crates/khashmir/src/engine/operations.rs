@@ -61,6 +61,7 @@ impl<S: Storage> Engine<S> {
         self.settle(now);
     }
 
+    #[expect(clippy::arithmetic_side_effects, reason = "of a counter of 64 bits")]
     pub(super) fn new_operation_id(&mut self) -> OperationId {
         self.next_operation += 1;
         OperationId(self.next_operation)

@@ -23,10 +23,10 @@ impl Patience {
     /// Takes in how long an answer took.
     pub(super) fn on_rtt(&mut self, rtt: Duration) {
         if self.samples == 0 {
-            (self.mean, self.deviation) = (rtt, rtt / 2);
+            (self.mean, self.deviation) = (rtt, smoothed(Duration::ZERO, 1, rtt));
         } else {
-            self.deviation = (3 * self.deviation + self.mean.abs_diff(rtt)) / 4;
-            self.mean = (7 * self.mean + rtt) / 8;
+            self.deviation = smoothed(self.deviation, 3, self.mean.abs_diff(rtt));
+            self.mean = smoothed(self.mean, 7, rtt);
         }
         self.samples = self.samples.saturating_add(1);
     }
@@ -39,10 +39,18 @@ impl Patience {
         if self.samples < ENOUGH {
             return limits;
         }
-        let above = |deviations: u32| (self.mean + deviations * self.deviation).max(SHORTEST);
+        let above = |deviations: u32| {
+            self.mean.saturating_add(self.deviation.saturating_mul(deviations)).max(SHORTEST)
+        };
         let (slow_after, lost_after) = (above(1).min(limits.slow_after), above(8).min(limits.lost_after));
         LookupConfig { slow_after, lost_after, ..limits }
     }
+}
+
+/// The mean of `new` and of `old`, which counts `weight` times.
+fn smoothed(old: Duration, weight: u32, new: Duration) -> Duration {
+    let sum = old.saturating_mul(weight).saturating_add(new);
+    sum.checked_div(weight.saturating_add(1)).unwrap_or(sum)
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ impl<S: Storage> Engine<S> {
         if missing.is_empty() || !self.is_joined() {
             return;
         }
-        let addr = *missing[self.rng.random_range(0..missing.len())];
+        let Some(&&addr) = missing.get(self.rng.random_range(0..missing.len())) else { return };
         let callee = Callee { addr, id: None };
         let asked = self.endpoint.call_with(callee, &Query::Ping, Repeat::Never, now, &mut self.rng);
         if let Ok(call) = asked {

@@ -55,7 +55,8 @@ impl<S: Storage> Engine<S> {
     /// Where a lookup of `target` begins. Looking there keeps the bucket fresh.
     fn start_for(&mut self, target: &Id, now: Time) -> Vec<Lead> {
         self.table.touch(target, now);
-        let closest = self.table.closest(target, START_PER_K * self.settings.lookup.k, Among::All);
+        let closest =
+            self.table.closest(target, self.settings.lookup.k.saturating_mul(START_PER_K), Among::All);
         let lead = |contact: Contact| Lead { contact, rtt: self.table.rtt(&contact.id) };
         closest.into_iter().map(lead).collect()
     }
@@ -226,7 +227,7 @@ impl<S: Storage> Engine<S> {
     /// On how many of the nodes found a value is stored: if the closest are suspicious, they may be as many as they like, and all
     /// made up.
     fn redundancy(&self, found: &FindNodeOutcome) -> usize {
-        self.settings.store_redundancy + found.beyond.len()
+        self.settings.store_redundancy.saturating_add(found.beyond.len())
     }
 
     /// Keeps a copy of a value of ours, if we are one of those who should have it. The original never does,
@@ -274,8 +275,8 @@ impl<S: Storage> Engine<S> {
         }
         let Some(stored) = stored.take() else { return };
         let outcome = StoreOutcome {
-            refused: stored.tally.refused + stored.tally.invalid,
-            timed_out: stored.tally.timed_out + stored.tally.unsent,
+            refused: stored.tally.refused.saturating_add(stored.tally.invalid),
+            timed_out: stored.tally.timed_out.saturating_add(stored.tally.unsent),
             stored: stored.stored,
             stored_here: *here == Here::Durable,
             progress: Progress {

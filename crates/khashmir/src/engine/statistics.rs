@@ -49,6 +49,7 @@ pub struct Statistics {
 impl Statistics {
     /// What was counted for `method`.
     #[must_use]
+    #[expect(clippy::indexing_slicing, reason = "there is a place for each method")]
     pub fn of(&self, method: Method) -> &MethodStatistics {
         &self.methods[method as usize]
     }
@@ -90,7 +91,7 @@ impl Delays {
     }
 
     fn add(&mut self, delay: Duration) {
-        self.count += 1;
+        self.count = self.count.saturating_add(1);
         self.total = self.total.saturating_add(delay);
         self.longest = self.longest.max(delay);
     }
@@ -112,15 +113,16 @@ impl Activity {
     }
 
     pub(super) fn on_started(&mut self, method: Method) {
-        self.methods[method as usize].started += 1;
+        let started = &mut self.of_mut(method).started;
+        *started = started.saturating_add(1);
     }
 
     pub(super) fn on_completed(&mut self, method: Method, took: Duration) {
-        self.methods[method as usize].completed.add(took);
+        self.of_mut(method).completed.add(took);
     }
 
     pub(super) fn on_answered(&mut self, method: Method, took: Duration) {
-        self.methods[method as usize].answers.add(took);
+        self.of_mut(method).answers.add(took);
     }
 
     pub(super) fn storage_error(&self) -> Option<&str> {
@@ -128,8 +130,13 @@ impl Activity {
     }
 
     pub(super) fn on_commit(&mut self, result: Result<(), &StorageError>) {
-        self.failed_commits += u64::from(result.is_err());
+        self.failed_commits = self.failed_commits.saturating_add(u64::from(result.is_err()));
         self.storage_error = result.err().map(ToString::to_string);
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "there is a place for each method")]
+    fn of_mut(&mut self, method: Method) -> &mut MethodStatistics {
+        &mut self.methods[method as usize]
     }
 }
 
@@ -145,7 +152,7 @@ impl<S: Storage> Engine<S> {
             is_reachable: traffic.unknown > 0
                 || Method::ALL.iter().any(|method| traffic.of(*method).received > 0),
             contacts,
-            unproven_contacts: self.table.len() - contacts,
+            unproven_contacts: self.table.len().saturating_sub(contacts),
             buckets: self.table.bucket_count(),
             estimated_network_size: self.table.estimated_network_size(),
             stored: self.storage.totals(),

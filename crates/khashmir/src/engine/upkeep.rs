@@ -67,14 +67,15 @@ impl Schedule {
         self.commit = Some(now + COMMIT_PAUSE);
     }
 
-    /// A refresh has begun that the table did not wish.
+    /// A refresh has begun.
     pub(super) fn on_refreshing(&mut self) {
-        self.refreshing += 1;
+        self.refreshing = self.refreshing.saturating_add(1);
     }
 
     /// A refresh has ended.
     pub(super) fn on_refreshed(&mut self) {
-        self.refreshing -= 1;
+        debug_assert!(self.refreshing > 0, "ended without having begun");
+        self.refreshing = self.refreshing.saturating_sub(1);
     }
 }
 
@@ -149,7 +150,7 @@ impl<S: Storage> Engine<S> {
             && self.schedule.refreshing < MAX_REFRESHES
             && let Some(refresh) = self.schedule.refreshes.pop_front()
         {
-            self.schedule.refreshing += 1;
+            self.schedule.on_refreshing();
             let (id, target) = (self.new_operation_id(), refresh.range.random(&mut self.rng));
             let stage = self.find_node_stage(target, &[], self.unhurried(), now);
             self.operations.insert(id, Operation::new(Goal::Refresh(refresh.into()), stage, now));

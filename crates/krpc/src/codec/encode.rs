@@ -5,8 +5,6 @@
 
 use bytes::{Bytes, BytesMut};
 use khashmir_types::{Contact, Id};
-use serde::Serialize;
-use serde_bytes::Bytes as AsString;
 
 use super::MAX_DATAGRAM;
 use super::sink::{Length, Sink, string_len};
@@ -21,11 +19,11 @@ pub const MAX_STORABLE: usize = max_storable(20);
 /// without exceeding [`MAX_DATAGRAM`]; 0 if there is no room.
 #[must_use]
 pub const fn max_storable(token_len: usize) -> usize {
-    let room = MAX_DATAGRAM.saturating_sub(STORE_VALUE_FRAME + string_len(token_len));
+    let room = MAX_DATAGRAM.saturating_sub(STORE_VALUE_FRAME).saturating_sub(string_len(token_len));
     // The length prefix grows with the value: at most four digits and the colon.
     let mut value = room.saturating_sub(2);
     while value > 0 && string_len(value) > room {
-        value -= 1;
+        value = value.saturating_sub(1);
     }
     value
 }
@@ -37,7 +35,7 @@ pub(crate) fn fits(transaction: &TransactionId, values: &[Bytes]) -> bool {
 
 /// Bytes of values, as strings, in the longest `get_value` reply with this transaction id.
 fn room_for_values(transaction: &TransactionId) -> usize {
-    MAX_DATAGRAM - GET_VALUE_FRAME - string_len(transaction.as_bytes().len())
+    (MAX_DATAGRAM - GET_VALUE_FRAME).saturating_sub(string_len(transaction.as_bytes().len()))
 }
 
 /// Bytes of a `get_value` reply, besides transaction id and values.
@@ -101,6 +99,9 @@ pub(crate) const PING_LEN: usize = 75;
 /// No query is filled beyond this.
 const MAX_FILLED: usize = 512;
 
+/// As much of it as there can be.
+static FILLING: [u8; MAX_FILLED] = [0; MAX_FILLED];
+
 /// The datagram that answers with `reply` as the node `sender`, byte for byte as the original's; never longer
 /// than [`MAX_DATAGRAM`].
 ///
@@ -149,14 +150,15 @@ pub fn write_reply(
         return Err(ReplyTooLong);
     }
     let start = buffer.len();
+    let is_too_long = |buffer: &BytesMut| buffer.len().saturating_sub(start) > MAX_DATAGRAM;
     let mut message = ReplyMessage::new(transaction, sender, reply, level);
     message.write(buffer);
-    if message.has_extras && buffer.len() - start > MAX_DATAGRAM {
+    if message.has_extras && is_too_long(buffer) {
         message.has_extras = false;
         buffer.truncate(start);
         message.write(buffer);
     }
-    if buffer.len() - start > MAX_DATAGRAM {
+    if is_too_long(buffer) {
         buffer.truncate(start);
         return Err(ReplyTooLong);
     }
@@ -166,16 +168,7 @@ pub fn write_reply(
 /// The datagram that answers with an error. It always fits, since transaction ids and texts are short.
 #[must_use]
 pub fn encode_error(transaction: &TransactionId, refusal: &Refusal) -> Bytes {
-    let e = (refusal.code().number(), AsString::new(refusal.text()));
-    let message = ErrorMessage { e, t: AsString::new(transaction.as_bytes()), y: "e" };
-    serde_bencode::to_bytes(&message).expect("an error holds only what bencode can express").into()
-}
-
-#[derive(Serialize)]
-struct ErrorMessage<'a> {
-    e: (i64, &'a AsString),
-    t: &'a AsString,
-    y: &'static str,
+    ErrorMessage { transaction, refusal }.to_bytes()
 }
 
 /// A message that can be written, always in the same way.
@@ -214,7 +207,7 @@ impl Written for QueryMessage<'_> {
         to.put(b"e");
         if self.filling > 0 {
             to.put(b"1:p");
-            to.string(&[0; MAX_FILLED][..self.filling]);
+            to.string(FILLING.get(..self.filling).unwrap_or(&FILLING));
         }
         to.put(b"1:q");
         to.string(self.query.method().name().as_bytes());
@@ -305,6 +298,22 @@ impl<'a> ReplyMessage<'a> {
             }
             Reply::GetValue { values } => write_values(fitting(self.transaction, values), to),
         }
+    }
+}
+
+struct ErrorMessage<'a> {
+    transaction: &'a TransactionId,
+    refusal: &'a Refusal,
+}
+
+impl Written for ErrorMessage<'_> {
+    fn write(&self, to: &mut impl Sink) {
+        to.put(b"d1:el");
+        to.count(self.refusal.code().number().unsigned_abs());
+        to.string(self.refusal.text());
+        to.put(b"e1:t");
+        to.string(self.transaction.as_bytes());
+        to.put(b"1:y1:ee");
     }
 }
 

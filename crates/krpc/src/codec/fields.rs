@@ -2,15 +2,6 @@
 //!
 //! Copies nothing and builds no tree: a container is the bytes behind its first one, read by iterating. What every
 //! field goes through is always inlined, or cursors and values travel through memory at twice the cost.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::arithmetic_side_effects,
-        clippy::expect_used,
-        clippy::indexing_slicing,
-        clippy::unwrap_used
-    )
-)]
 
 use khashmir_types::Id;
 

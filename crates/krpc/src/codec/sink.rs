@@ -21,15 +21,15 @@ pub(super) struct Length(pub(super) usize);
 
 impl Sink for Length {
     fn put(&mut self, bytes: &[u8]) {
-        self.0 += bytes.len();
+        self.0 = self.0.saturating_add(bytes.len());
     }
 
     fn string(&mut self, string: &[u8]) {
-        self.0 += string_len(string.len());
+        self.0 = self.0.saturating_add(string_len(string.len()));
     }
 
     fn count(&mut self, count: u64) {
-        self.0 += digits(largest(count)) + 2;
+        self.0 = self.0.saturating_add(digits(largest(count))).saturating_add(2);
     }
 }
 
@@ -53,27 +53,24 @@ impl Sink for BytesMut {
 
 /// Bytes that a string of `len` bytes takes in bencode.
 pub(super) const fn string_len(len: usize) -> usize {
-    digits(len as u64) + 1 + len
+    digits(len as u64).saturating_add(1).saturating_add(len)
 }
 
 const fn digits(number: u64) -> usize {
     match number.checked_ilog10() {
-        Some(exponent) => exponent as usize + 1,
+        Some(exponent) => (exponent as usize).saturating_add(1),
         None => 1,
     }
 }
 
 fn put_number(buffer: &mut BytesMut, mut number: u64) {
-    let mut text = [b'0'; MAX_DIGITS];
-    let mut start = MAX_DIGITS;
-    loop {
-        start -= 1;
-        text[start] += (number % 10) as u8;
+    let mut room = [0; MAX_DIGITS];
+    let text = room.get_mut(..digits(number)).unwrap_or_default();
+    for digit in text.iter_mut().rev() {
+        *digit = b'0' | (number % 10) as u8;
         number /= 10;
-        if number == 0 {
-            return buffer.extend_from_slice(&text[start..]);
-        }
     }
+    buffer.extend_from_slice(text);
 }
 
 /// Digits of the largest `u64`.

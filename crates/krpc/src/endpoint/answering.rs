@@ -10,6 +10,7 @@ use crate::codec::{PING_LEN, ReplyTooLong, encode_error};
 use crate::message::{ErrorCode, Refusal, Reply};
 use crate::{Level, Method, TransactionId};
 
+#[expect(clippy::arithmetic_side_effects, reason = "of counters of 64 bits")]
 impl Endpoint {
     /// Answers a query. `reply` must be to the method that was asked for.
     ///

@@ -52,7 +52,7 @@ impl Arena {
             let _ = self.buffer.try_reclaim(self.size);
         }
         if self.buffer.capacity() < MAX_DATAGRAM && !self.buffer.try_reclaim(MAX_DATAGRAM) {
-            self.size = (2 * self.size).clamp(FIRST_SIZE, MAX_SIZE);
+            self.size = self.size.saturating_mul(2).clamp(FIRST_SIZE, MAX_SIZE);
             self.buffer = BytesMut::with_capacity(self.size);
         }
     }

@@ -70,7 +70,10 @@ impl Calls {
         let call = self.all.get_mut(&id)?;
         match call.flight.replace(flight) {
             Some(before) => drop(self.deadlines.remove(&(before.deadline, id))),
-            None => *self.callees.entry(call.callee.addr).or_default() += 1,
+            None => {
+                let count = self.callees.entry(call.callee.addr).or_default();
+                *count = count.saturating_add(1);
+            }
         }
         self.deadlines.insert((flight.deadline, id));
         self.by_transaction.insert(call.transaction, id);
@@ -140,9 +143,9 @@ impl Calls {
 
     fn on_landed(&mut self, addr: SocketAddr) {
         if let Entry::Occupied(mut count) = self.callees.entry(addr) {
-            *count.get_mut() -= 1;
-            if *count.get() == 0 {
-                count.remove();
+            match count.get().saturating_sub(1) {
+                0 => drop(count.remove()),
+                others => *count.get_mut() = others,
             }
         }
     }

@@ -57,6 +57,7 @@ impl Counters {
         &mut self.methods[method as usize]
     }
 
+    #[expect(clippy::arithmetic_side_effects, reason = "of counters of 64 bits")]
     pub(super) fn count_drop(&mut self, reason: DropReason) {
         self.dropped[reason as usize] += 1;
     }

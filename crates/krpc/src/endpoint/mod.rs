@@ -59,6 +59,7 @@ pub struct Endpoint {
     stopped: bool,
 }
 
+#[expect(clippy::arithmetic_side_effects, reason = "of counters of 64 bits, and of times, which saturate")]
 impl Endpoint {
     /// The endpoint of the node `own_id`, with secrets of its own from `rng`.
     ///
@@ -170,7 +171,7 @@ impl Endpoint {
             if now >= flight.since + self.config.timeout {
                 self.fail(id, Failure::Timeout);
             } else {
-                self.send(id, flight.since, flight.sendings + 1, now);
+                self.send(id, flight.since, flight.sendings.saturating_add(1), now);
             }
         }
         self.dispatch(now);
@@ -237,7 +238,7 @@ impl Endpoint {
     /// Calls that have not ended: in flight or queued.
     #[must_use]
     pub fn open_calls(&self) -> usize {
-        self.calls.in_flight() + self.calls.queued()
+        self.calls.in_flight().saturating_add(self.calls.queued())
     }
 
     fn handle_message(&mut self, from: SocketAddr, message: Message<'_>, now: Time) {
@@ -318,7 +319,9 @@ impl Endpoint {
     /// Sends a call for the `sendings`-th time, the first having been at `since`.
     fn send(&mut self, id: CallId, since: Time, sendings: u32, now: Time) {
         let wait = match self.calls.repeat(id) {
-            Repeat::UntilTimeout => self.config.initial_delay.saturating_mul(1 << (sendings - 1).min(31)),
+            Repeat::UntilTimeout => {
+                self.config.initial_delay.saturating_mul(1 << sendings.saturating_sub(1).min(31))
+            }
             Repeat::Never => self.config.timeout,
         };
         let deadline = (now + wait).min(since + self.config.timeout);

@@ -18,8 +18,8 @@ pub(super) struct Pace {
 
 impl Pace {
     pub(super) fn new(config: &EndpointConfig) -> Self {
-        let interval = Duration::from_secs(1) / config.calls_per_second;
-        let tolerance = interval.saturating_mul(config.burst - 1);
+        let interval = Duration::from_secs(1).checked_div(config.calls_per_second).unwrap_or(Duration::MAX);
+        let tolerance = interval.saturating_mul(config.burst.saturating_sub(1));
         Self { interval, tolerance, due: Time::EPOCH }
     }
 

@@ -48,7 +48,7 @@ fn take(fd: RawFd, headers: &mut MultiHeaders<SockaddrIn>, batch: &mut Batch) ->
     let (mut vacant, taken) = batch.vacancies();
     let mut slots: [_; MAX_BATCH] = from_fn(|_| [IoSliceMut::new(vacant.next().unwrap_or_default())]);
     let room = slots.iter().take_while(|[slot]| !slot.is_empty()).count();
-    let received = recvmmsg(fd, headers, &mut slots[..room], MsgFlags::MSG_DONTWAIT, None)?;
+    let received = recvmmsg(fd, headers, slots.iter_mut().take(room), MsgFlags::MSG_DONTWAIT, None)?;
     taken.extend(received.filter_map(|message| {
         Some(Taken { peer: SocketAddrV4::from(message.address?).into(), len: message.bytes })
     }));
@@ -59,15 +59,14 @@ fn take(fd: RawFd, headers: &mut MultiHeaders<SockaddrIn>, batch: &mut Batch) ->
 fn give(fd: RawFd, headers: &mut MultiHeaders<SockaddrIn>, batch: &[Transmit]) -> io::Result<usize> {
     let mut addrs = [None; MAX_BATCH];
     let mut payloads = [[IoSlice::new(&[])]; MAX_BATCH];
-    let mut count = 0;
     for (transmit, (addr, payload)) in batch.iter().zip(addrs.iter_mut().zip(&mut payloads)) {
         let SocketAddr::V4(to) = transmit.to else { break };
         (*addr, *payload) = (Some(SockaddrIn::from(to)), [IoSlice::new(&transmit.payload)]);
-        count += 1;
     }
+    let count = addrs.iter().flatten().count();
     if count == 0 {
         return Err(ErrorKind::InvalidInput.into());
     }
-    let sent = sendmmsg(fd, headers, &payloads[..count], &addrs[..count], [], MsgFlags::MSG_DONTWAIT)?;
+    let sent = sendmmsg(fd, headers, payloads.iter().take(count), addrs, [], MsgFlags::MSG_DONTWAIT)?;
     Ok(sent.count())
 }

@@ -19,14 +19,13 @@ pub(super) fn receive(socket: &UdpSocket, batch: &mut Batch) -> io::Result<()> {
 
 /// Sends some of `batch`, the first ones, and returns how many; an error is about the very first.
 pub(super) fn send(socket: &UdpSocket, batch: &[Transmit]) -> io::Result<usize> {
-    let mut sent = 0;
-    for Transmit { to, payload } in batch {
+    for (sent, Transmit { to, payload }) in batch.iter().enumerate() {
         match socket.try_send_to(payload, *to) {
             Err(error) if sent == 0 => return Err(error),
             // It will show again, when that datagram is the first.
-            Err(_) => break,
-            Ok(_) => sent += 1,
+            Err(_) => return Ok(sent),
+            Ok(_) => {}
         }
     }
-    Ok(sent)
+    Ok(batch.len())
 }

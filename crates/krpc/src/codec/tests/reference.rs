@@ -115,6 +115,11 @@ fn written_reply(t: &TransactionId, sender: &Id, reply: &Reply, level: Level) ->
     }
 }
 
+fn written_error(t: &TransactionId, refusal: &Refusal) -> Vec<u8> {
+    let e = Value::List(vec![Value::Int(refusal.code().number()), string(refusal.text())]);
+    written(dict([("e", e), ("t", string(t.as_bytes())), ("y", string("e"))]))
+}
+
 fn read(datagram: &[u8]) -> Result<Told, DecodeError> {
     if datagram.len() > MAX_INCOMING {
         return Err(DecodeError::TooLong);
@@ -374,6 +379,13 @@ proptest! {
         for reply in [find_value(closest, values.clone()), Reply::GetValue { values }] {
             let datagram = encode_reply_with(&t, &SENDER, &reply, level).ok().map(Vec::from);
             prop_assert_eq!(datagram, written_reply(&t, &SENDER, &reply, level));
+        }
+    }
+
+    #[test]
+    fn errors_are_written_as_by_the_reference(t in transaction(), name in vec(any::<u8>(), 0..200)) {
+        for refusal in [Refusal::unknown_method(&name), ErrorCode::InvalidToken.into()] {
+            prop_assert_eq!(&encode_error(&t, &refusal)[..], written_error(&t, &refusal));
         }
     }
 

@@ -52,9 +52,9 @@ impl Budget {
             if *cell >= self.each {
                 return Err(Over::Each);
             }
-            *cell += 1;
+            *cell = cell.saturating_add(1);
         }
-        self.admitted += 1;
+        self.admitted = self.admitted.saturating_add(1);
         Ok(())
     }
 

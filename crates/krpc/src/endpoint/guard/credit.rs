@@ -17,10 +17,13 @@ pub(super) struct Credit {
 /// A hoard, gathered in the first half of a minute, could be spent at once; this is as much as a burst may be.
 const MOST: usize = 64 * 1024;
 
+/// Microseconds in a minute.
+const MINUTE: u64 = Duration::from_secs(60).as_micros() as u64;
+
 impl Credit {
     /// So many bytes came from an unproven address.
     pub(super) fn earn(&mut self, bytes: usize, now: Time) {
-        let minute = now.as_micros() / Duration::from_secs(60).as_micros() as u64;
+        let minute = now.as_micros() / MINUTE;
         if minute != self.minute {
             *self = Self { minute, bytes: 0 };
         }

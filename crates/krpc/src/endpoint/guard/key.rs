@@ -58,7 +58,8 @@ const PREFIX: u64 = 1 << 16;
 
 /// Both halves of the product in one word.
 fn fold(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
+    // Two words cannot wrap.
+    let product = u128::from(a).wrapping_mul(u128::from(b));
     (product >> 64) as u64 ^ product as u64
 }
 

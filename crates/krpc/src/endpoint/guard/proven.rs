@@ -51,22 +51,21 @@ impl Proven {
             return false;
         }
         let live = self.sets.iter().flatten().filter(|old| old.is_live(entry.at)).count();
-        4 * live >= self.sets.len() * WAYS
+        live.saturating_mul(4) >= self.sets.len().saturating_mul(WAYS)
     }
 
     /// Puts `entry` into its set: over its own earlier one, else over the oldest.
     fn place(&mut self, entry: Entry) {
         let sets = self.sets.len();
         let set = (entry.mark as usize).checked_rem(sets).and_then(|set| self.sets.get_mut(set));
-        let by_age =
-            |old: &&mut Entry| if old.mark == entry.mark && old.at > 0 { 0 } else { 1 + u64::from(old.at) };
+        let by_age = |old: &&mut Entry| (old.mark != entry.mark || old.at == 0).then_some(old.at);
         if let Some(place) = set.into_iter().flatten().min_by_key(by_age) {
             *place = entry;
         }
     }
 
     fn grow(&mut self, now: u32) {
-        let larger = vec![Default::default(); (self.sets.len() * 2).max(1)];
+        let larger = vec![Default::default(); self.sets.len().saturating_mul(2).max(1)];
         let old = std::mem::replace(&mut self.sets, larger);
         for entry in old.into_iter().flatten().filter(|entry| entry.is_live(now)) {
             // Each set is spread over two or more, so there is room.
