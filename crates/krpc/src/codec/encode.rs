@@ -5,6 +5,8 @@
 
 use bytes::{Bytes, BytesMut};
 use khashmir_types::{Contact, Id};
+use serde::Serialize;
+use serde_bytes::Bytes as AsString;
 
 use super::MAX_DATAGRAM;
 use super::sink::{Length, Sink, string_len};
@@ -167,8 +169,18 @@ pub fn write_reply(
 
 /// The datagram that answers with an error. It always fits, since transaction ids and texts are short.
 #[must_use]
+#[expect(clippy::expect_used, reason = "an error holds only what bencode can express")]
 pub fn encode_error(transaction: &TransactionId, refusal: &Refusal) -> Bytes {
-    ErrorMessage { transaction, refusal }.to_bytes()
+    let e = (refusal.code().number(), AsString::new(refusal.text()));
+    let message = ErrorMessage { e, t: AsString::new(transaction.as_bytes()), y: "e" };
+    serde_bencode::to_bytes(&message).expect("an error holds only what bencode can express").into()
+}
+
+#[derive(Serialize)]
+struct ErrorMessage<'a> {
+    e: (i64, &'a AsString),
+    t: &'a AsString,
+    y: &'static str,
 }
 
 /// A message that can be written, always in the same way.
@@ -298,22 +310,6 @@ impl<'a> ReplyMessage<'a> {
             }
             Reply::GetValue { values } => write_values(fitting(self.transaction, values), to),
         }
-    }
-}
-
-struct ErrorMessage<'a> {
-    transaction: &'a TransactionId,
-    refusal: &'a Refusal,
-}
-
-impl Written for ErrorMessage<'_> {
-    fn write(&self, to: &mut impl Sink) {
-        to.put(b"d1:el");
-        to.count(self.refusal.code().number().unsigned_abs());
-        to.string(self.refusal.text());
-        to.put(b"e1:t");
-        to.string(self.transaction.as_bytes());
-        to.put(b"1:y1:ee");
     }
 }
 
