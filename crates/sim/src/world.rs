@@ -23,6 +23,7 @@ mod faults;
 mod quick_start;
 mod requests;
 mod run;
+mod turnstile;
 
 /// When every world begins: September 2001.
 pub(crate) const START: Time = Time::from_secs(1_000_000_000);

@@ -1,11 +1,12 @@
 //! The passing of time: shards run side by side for as long as none can reach another, then exchange what they sent.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Barrier, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use khashmir::{OperationId, Time};
 
+use super::turnstile::Turnstile;
 use super::{LONGEST_OPERATION, World};
 use crate::HostId;
 use crate::event::Due;
@@ -74,7 +75,7 @@ fn run_side_by_side(shards: &mut [Shard], terrain: &Terrain, end: Time) {
 
 /// Where shards that run side by side meet.
 struct Meeting {
-    barrier: Barrier,
+    turnstile: Turnstile,
     /// The next thing of each shard, in microseconds.
     next: Vec<AtomicU64>,
     /// What was sent to each shard since the last meeting.
@@ -84,7 +85,7 @@ struct Meeting {
 impl Meeting {
     fn new(shards: usize) -> Self {
         Self {
-            barrier: Barrier::new(shards),
+            turnstile: Turnstile::new(shards),
             next: std::iter::repeat_with(|| AtomicU64::new(0)).take(shards).collect(),
             inboxes: std::iter::repeat_with(Mutex::default).take(shards).collect(),
         }
@@ -94,7 +95,7 @@ impl Meeting {
         loop {
             let next = shard.next_at().unwrap_or(Time::FAR_FUTURE);
             self.next[index].store(next.as_micros(), Ordering::Release);
-            self.barrier.wait();
+            self.turnstile.wait();
             let first = self.next.iter().map(|next| next.load(Ordering::Acquire)).min().unwrap_or(u64::MAX);
             let first = Time::from_micros(first);
             if first >= end {
@@ -106,7 +107,7 @@ impl Meeting {
             {
                 self.inboxes[to].lock().unwrap_or_else(PoisonError::into_inner).append(outbox);
             }
-            self.barrier.wait();
+            self.turnstile.wait();
             let received =
                 std::mem::take(&mut *self.inboxes[index].lock().unwrap_or_else(PoisonError::into_inner));
             shard.receive(received);
