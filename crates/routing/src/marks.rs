@@ -61,7 +61,7 @@ impl Marks {
 
     /// The upper half of a hash, as a part of the words.
     fn place(&self, hash: u64) -> usize {
-        ((hash >> 32) as usize * self.words.len()) >> 32
+        (((hash >> 32) * self.words.len() as u64) >> 32) as usize
     }
 }
 

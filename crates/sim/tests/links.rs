@@ -161,6 +161,28 @@ fn a_network_that_fell_apart_mends() {
 }
 
 #[test]
+fn a_network_that_fell_apart_for_hours_mends_although_members_come_and_go() {
+    let mut world = World::new(7);
+    let hosts = world.grow(40);
+    world.partition(|host| host.index() % 2 == 0, Cut::Both);
+    world.run_for(Duration::from_secs(150 * 60));
+    // Those who are away for long enough to be forgotten, and come back, show that the network they belong to is whole.
+    hosts[..8].iter().for_each(|host| world.cut_power(*host));
+    world.run_for(Duration::from_secs(60 * 60));
+    hosts[..8].iter().for_each(|host| world.restart(*host));
+    world.run_for(Duration::from_secs(15 * 60));
+    let during = Id::sha1(b"during");
+    world.store(hosts[20], during, "a value");
+    assert!(world.get(hosts[21], during).0.is_empty(), "it was stored on the other side");
+
+    world.heal();
+    world.run_for(Duration::from_secs(120 * 60));
+    for host in hosts {
+        assert!(!world.get(host, during).0.is_empty(), "{host:?}");
+    }
+}
+
+#[test]
 fn what_is_on_its_way_survives_a_cut() {
     let (mut world, [a, b]) = outsiders(Links::default());
     let to = world.addr(b);

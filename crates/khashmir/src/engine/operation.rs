@@ -7,7 +7,7 @@ use khashmir_actions::{
 };
 use khashmir_krpc::Method;
 use khashmir_routing::Refresh;
-use khashmir_types::{Contact, Id, IdRange, Time};
+use khashmir_types::{Contact, Id, IdRange, Prefix, Time};
 
 use super::join::Joining;
 
@@ -62,22 +62,28 @@ pub(super) enum Enough {
         range: IdRange,
         missing: usize,
     },
-    /// When a node other than this one has named us.
+    /// When two nodes have named us that share a [`Prefix`] neither with one another nor with this one, where it begins: one liar with
+    /// some ports is not enough.
     Known {
-        but_by: Id,
-        is_named: bool,
+        but_by: Contact,
+        named_by: Option<Contact>,
+        is_known: bool,
     },
     Never,
 }
 
 impl Enough {
     /// `from` has answered, and perhaps named us.
-    pub(super) fn on_answer(&mut self, from: &Id, names_us: bool) {
+    pub(super) fn on_answer(&mut self, from: &Contact, names_us: bool) {
         match self {
             Self::Answers { range, missing } => {
-                *missing = missing.saturating_sub(usize::from(range.contains(from)));
+                *missing = missing.saturating_sub(usize::from(range.contains(&from.id)));
             }
-            Self::Known { but_by, is_named } => *is_named |= names_us && from != but_by,
+            Self::Known { but_by, named_by, is_known } => {
+                let counts = names_us && are_apart(from, but_by);
+                *is_known |= counts && named_by.is_some_and(|first| are_apart(from, &first));
+                *named_by = named_by.or(counts.then_some(*from));
+            }
             Self::Never => {}
         }
     }
@@ -85,10 +91,16 @@ impl Enough {
     pub(super) fn is_reached(&self) -> bool {
         match self {
             Self::Answers { missing, .. } => *missing == 0,
-            Self::Known { is_named, .. } => *is_named,
+            Self::Known { is_known, .. } => *is_known,
             Self::Never => false,
         }
     }
+}
+
+/// Are they two nodes, and not of one prefix?
+fn are_apart(one: &Contact, other: &Contact) -> bool {
+    let [prefix, other_prefix] = [one, other].map(|contact| Prefix::of(contact.addr.ip()));
+    one.id != other.id && one.addr != other.addr && (prefix.is_none() || prefix != other_prefix)
 }
 
 impl From<Refresh> for Enough {
@@ -150,7 +162,7 @@ impl Operation {
 
     pub(super) fn on_answer(&mut self, from: &Contact, answer: Answer, names_us: bool, now: Time) {
         if let Goal::Refresh(enough) = &mut self.goal {
-            enough.on_answer(&from.id, names_us);
+            enough.on_answer(from, names_us);
         }
         self.stage.on_answer(from, answer, now);
     }

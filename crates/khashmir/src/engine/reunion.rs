@@ -41,8 +41,8 @@ impl Reunion {
         self.lost.retain(|other| *other != addr);
     }
 
-    /// Somebody who was lost belongs to our network. Should it fall apart now, that will take `forgetting` to matter: so long
-    /// the halves remember one another.
+    /// Somebody who was lost belongs to our network. Should it fall apart now, most will remember the other half for as long as
+    /// `forgetting`.
     pub(super) fn on_known(&mut self, forgetting: Duration, now: Time) {
         self.trusts_until = now + forgetting;
     }
@@ -72,17 +72,17 @@ impl<S: Storage> Engine<S> {
 
     /// One of those who were lost has answered: looks around us from there, as those next to us may be unknown too.
     ///
-    /// Most were just away for a while: if somebody whom we did not ask before names us, the network there is ours, and there is
-    /// nothing to look for.
+    /// Most were just away for a while: if others name us, the network there is ours, and there is nothing to look for; nor is there for
+    /// a while. Whoever answers then stays among the lost, to be asked again: a partition may be older than that trust.
     pub(super) fn on_reunion(&mut self, from: Contact, now: Time) {
-        self.reunion.on_found(from.addr);
         if !self.admits(&from) || now < self.reunion.trusts_until {
             return;
         }
+        self.reunion.on_found(from.addr);
         // From there alone: those near us on this side cannot say who is near us on the other, and would be asked first.
         let (id, target) = (self.new_operation_id(), next_to(&self.id));
         let stage = Stage::FindNode(FindNode::new(target, [from], self.id, self.unhurried(), now));
-        let enough = Enough::Known { but_by: from.id, is_named: false };
+        let enough = Enough::Known { but_by: from, named_by: None, is_known: false };
         self.schedule.on_refreshing();
         self.operations.insert(id, Operation::new(Goal::Refresh(enough), stage, now));
         self.advance(id, now);
@@ -94,13 +94,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reunion_is_over_when_somebody_else_than_the_lost_one_names_us() {
-        let [lost, other] = ["lost", "other"].map(|name| khashmir_types::Id::sha1(name.as_bytes()));
-        let mut enough = Enough::Known { but_by: lost, is_named: false };
-        enough.on_answer(&other, false);
+    fn a_reunion_is_over_when_two_others_name_us() {
+        let node = |network: u8, n: u8| {
+            Contact::new(khashmir_types::Id::sha1(&[network, n]), ([198, 51, network, n], 9977).into())
+        };
+        let lost = node(1, 1);
+        let mut enough = Enough::Known { but_by: lost, named_by: None, is_known: false };
+        enough.on_answer(&node(2, 1), false);
         enough.on_answer(&lost, true);
-        assert!(!enough.is_reached(), "the lost one may know us from our ping");
-        enough.on_answer(&other, true);
+        enough.on_answer(&node(1, 2), true);
+        enough.on_answer(&node(3, 1), true);
+        enough.on_answer(&node(3, 2), true);
+        assert!(!enough.is_reached(), "one liar has many ports, and knows us from our ping");
+        enough.on_answer(&node(2, 1), true);
         assert!(enough.is_reached());
     }
 

@@ -64,8 +64,7 @@ impl<S: Storage> Engine<S> {
     /// The limits of a lookup that nobody waits for: it asks few at a time, and so fewer that turn out not to matter.
     pub(super) fn unhurried(&self) -> LookupConfig {
         let limits = self.lookup();
-        let concurrency = limits.concurrency.min(UNHURRIED);
-        LookupConfig { concurrency, max_in_flight: limits.max_in_flight.min(UNHURRIED), eager: 0, ..limits }
+        LookupConfig { concurrency: limits.concurrency.min(UNHURRIED), eager: 0, ..limits }
     }
 
     /// The limits of an action that begins now.
@@ -185,7 +184,7 @@ impl<S: Storage> Engine<S> {
                 self.set_stage(id, Stage::StoreValue(action), now);
             }
             Goal::Refresh(enough) => {
-                if let Enough::Known { is_named: true, .. } = enough {
+                if let Enough::Known { is_known: true, .. } = enough {
                     let table = self.settings.table;
                     let attempts = u32::from(table.max_failures).saturating_sub(1).max(1);
                     self.reunion.on_known(table.min_ping_interval.saturating_mul(attempts), now);

@@ -24,9 +24,9 @@ pub enum Upkeep {
 pub struct Refresh {
     /// Look up a random id in this range, a bucket's.
     pub range: IdRange,
-    /// After answers of so many nodes in the range the lookup may end: `k` of them fill the bucket, and to find those nearest
-    /// to a random id takes three times as many questions. `None` for the three buckets closest to us, which are to hold all
-    /// nodes around us.
+    /// After answers of so many nodes in the range the lookup may end: to find those nearest to a random id takes three times as
+    /// many questions as to hear `k`. `None` for the three buckets closest to us, which are to hold all nodes around us, and where
+    /// `k` more do not fill the bucket.
     pub enough: Option<usize>,
 }
 
@@ -81,7 +81,8 @@ impl KTable {
         };
         self.buckets[index].touch(now);
         let is_far = index + NEIGHBOURHOOD < self.buckets.len();
-        Some(Refresh { range: self.range_of(index), enough: is_far.then_some(self.config.k) })
+        let are_enough = is_far && self.room_in(index) <= self.config.k;
+        Some(Refresh { range: self.range_of(index), enough: are_enough.then_some(self.config.k) })
     }
 
     fn next_due(&self) -> Time {

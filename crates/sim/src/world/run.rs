@@ -92,6 +92,7 @@ impl Meeting {
     }
 
     fn run(&self, index: usize, shard: &mut Shard, terrain: &Terrain, end: Time) {
+        let _ticket = self.turnstile.enter();
         loop {
             let next = shard.next_at().unwrap_or(Time::FAR_FUTURE);
             self.next[index].store(next.as_micros(), Ordering::Release);

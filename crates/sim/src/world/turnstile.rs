@@ -1,7 +1,7 @@
 //! `Turnstile`: where threads wait for one another thousands of times a second. Knows not why.
 
 use std::hint;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 /// A barrier for threads that meet again within microseconds: to be put to sleep and woken up would take longer than what they
@@ -11,17 +11,43 @@ pub(super) struct Turnstile {
     threads: usize,
     arrived: AtomicUsize,
     round: AtomicUsize,
+    /// Will somebody never come?
+    is_broken: AtomicBool,
 }
 
-/// How often to look before giving way: for some ten microseconds.
+/// Held by who is to come: if its thread panics, nobody waits for it in vain.
+pub(super) struct Ticket<'a>(&'a Turnstile);
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.is_broken.store(true, Ordering::Release);
+        }
+    }
+}
+
+/// How often to look before giving way: for less than a tenth of a millisecond.
 const LOOKS: u32 = 2_000;
 
 impl Turnstile {
     pub(super) fn new(threads: usize) -> Self {
-        Self { threads, arrived: AtomicUsize::new(0), round: AtomicUsize::new(0) }
+        Self {
+            threads,
+            arrived: AtomicUsize::new(0),
+            round: AtomicUsize::new(0),
+            is_broken: AtomicBool::new(false),
+        }
+    }
+
+    /// To be held while one takes part.
+    pub(super) fn enter(&self) -> Ticket<'_> {
+        Ticket(self)
     }
 
     /// Waits until all have come. What each did before, all see afterwards.
+    ///
+    /// # Panics
+    /// If the thread of another has panicked.
     pub(super) fn wait(&self) {
         let round = self.round.load(Ordering::Acquire);
         if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.threads {
@@ -32,6 +58,7 @@ impl Turnstile {
         }
         let mut looks = 0;
         while self.round.load(Ordering::Acquire) == round {
+            assert!(!self.is_broken.load(Ordering::Acquire), "another thread of the simulation has panicked");
             if looks < LOOKS {
                 looks += 1;
                 hint::spin_loop();
@@ -45,6 +72,19 @@ impl Turnstile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_waits_for_one_that_panicked() {
+        let turnstile = Turnstile::new(2);
+        thread::scope(|scope| {
+            let broken = scope.spawn(|| {
+                let _ticket = turnstile.enter();
+                panic!("on purpose");
+            });
+            let waiting = scope.spawn(|| turnstile.wait());
+            assert!(broken.join().is_err() && waiting.join().is_err());
+        });
+    }
 
     #[test]
     fn nobody_is_a_round_ahead() {
