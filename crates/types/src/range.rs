@@ -24,12 +24,15 @@ impl IdRange {
     /// The ids that share their first `bits` bits with `id`. `bits` over 160 count as 160.
     #[must_use]
     pub fn of_prefix(id: &Id, bits: usize) -> Self {
-        let (mut first, mut last) = (*id, *id);
-        for index in bits.min(Id::BITS)..Id::BITS {
-            first = first.with_bit(index, false);
-            last = last.with_bit(index, true);
+        let (mut first, mut last) = (*id.as_bytes(), *id.as_bytes());
+        let mut shared = bits;
+        for (low, high) in first.iter_mut().zip(&mut last) {
+            // The bits of this byte that are not shared: none of the first bytes', all of the last ones'.
+            let free = u8::MAX.checked_shr(u32::try_from(shared).unwrap_or(u32::MAX)).unwrap_or(0);
+            (*low, *high) = (*low & !free, *high | free);
+            shared = shared.saturating_sub(8);
         }
-        Self { first, last }
+        Self { first: Id::new(first), last: Id::new(last) }
     }
 
     /// The smallest id in the range.

@@ -43,13 +43,13 @@ impl KTable {
         nodes.sort_by_key(|node| node.last_seen);
         table.thin_out(&mut nodes);
         let (entries, refused, last) = table.find_places(&nodes, now);
-        let bucket = |index| {
-            let nodes = entries.iter().filter(|(shared, _)| (*shared).min(last) == index);
-            let nodes = nodes.map(|(_, node)| *node).collect::<Vec<_>>();
+        let mut rows = vec![Vec::new(); last + 1];
+        entries.iter().for_each(|(shared, node)| rows[(*shared).min(last)].push(*node));
+        let bucket = |nodes: Vec<KNode>| {
             let touched = nodes.last().and_then(KNode::last_seen).unwrap_or(now);
             KBucket::with_nodes(nodes.into_iter().collect(), touched)
         };
-        table.buckets = (0..=last).map(bucket).collect();
+        table.buckets = rows.into_iter().map(bucket).collect();
         table.marks = Marks::with_room(entries.len());
         for (_, node) in &entries {
             table.marks.add(&node.contact());
