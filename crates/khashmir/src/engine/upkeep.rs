@@ -11,7 +11,7 @@ use rand::RngExt;
 
 use super::operation::{Goal, Operation};
 use super::{Engine, Pending, Purpose};
-use crate::Settings;
+use crate::{Scope, Settings};
 
 /// Refreshes that run at a time. They are in no hurry, and a new node wishes a score of them at once.
 const MAX_REFRESHES: usize = 2;
@@ -179,8 +179,12 @@ impl<S: Storage> Engine<S> {
     /// Pings a node for which a reply waits that is larger than its query was, as its address may be forged. That it answers
     /// does not take it into the table: a client answers now, and is gone in a moment.
     pub(super) fn ask_for_proof(&mut self, contact: Contact, now: Time) {
+        // Whoever asked from a private address may be pinged there, in scope or not; nobody is at a multicast one.
         // If it cannot be asked, the reply is forgotten after a while.
-        if let Ok(call) = self.endpoint.call_with(contact, &Query::Ping, Repeat::Never, now, &mut self.rng) {
+        if Scope::ANY.admits(contact.addr)
+            && let Ok(call) =
+                self.endpoint.call_with(contact, &Query::Ping, Repeat::Never, now, &mut self.rng)
+        {
             self.calls.insert(call, Pending { purpose: Purpose::Proof, since: now });
         }
     }
