@@ -116,8 +116,17 @@ impl World {
             Ok(Message::Refused { transaction, .. }) => Some((transaction, false)),
             _ => None,
         };
-        let unanswered = query.map(|(transaction, is_store)| Unanswered { from, transaction, is_store });
-        self.unanswered.extend(unanswered);
+        if let Some((transaction, mut is_store)) = query {
+            // Which of two with one transaction id is answered, nobody can tell: a reply may wait for a proof of the address.
+            let twins = self
+                .unanswered
+                .iter_mut()
+                .filter(|query| query.from == from && query.transaction == transaction);
+            for twin in twins {
+                (twin.is_store, is_store) = (false, false);
+            }
+            self.unanswered.push(Unanswered { from, transaction, is_store });
+        }
         self.engine.handle_datagram(from, datagram, self.now);
         let sent = self.drain();
         checks::answers(from, datagram, &sent);
