@@ -1,67 +1,37 @@
 //! How many nodes of one address prefix the table holds. Knows nothing of how they come in.
 
-use std::collections::BTreeSet;
-
 use khashmir_types::{Contact, Prefix};
 
-use super::{KTable, KnownNode};
-use crate::KNode;
+use super::KTable;
+use crate::{KNode, TableConfig};
 
 impl KTable {
     /// Would `contact`, which is not in the table, be one too many of its [`Prefix`], in its bucket or in the whole table?
     ///
     /// While the table has fewer than `k` nodes nobody is: a network may be so small that all of it is in one prefix.
     pub(super) fn is_one_too_many(&self, contact: &Contact) -> bool {
-        if self.has_no_limit() || self.len() < self.config.k {
+        if self.len() < self.config.k || !self.marks.may_have_network(contact.addr) {
             return false;
         }
-        if !self.marks.may_have_network(contact.addr) {
-            return false;
-        }
-        let Some(prefix) = Prefix::of(contact.addr.ip()) else { return false };
-        let is_there = |node: &&KNode| node.is_in(&prefix);
-        let in_bucket = self.buckets[self.index_of(&contact.id)].nodes().iter().filter(is_there).count();
-        is_reached(self.config.per_prefix_in_bucket, in_bucket)
-            || is_reached(self.config.per_prefix, self.nodes().filter(is_there).count())
-    }
-
-    /// Leaves those of `nodes` that enter an empty table one after the other, as far as prefixes are concerned.
-    pub(super) fn thin_out(&self, nodes: &mut Vec<KnownNode>) {
-        if self.has_no_limit() {
-            return;
-        }
-        let prefix = |(index, node): (usize, &KnownNode)| Some((Prefix::of(node.contact.addr.ip())?, index));
-        let mut by_prefix: Vec<_> = nodes.iter().enumerate().filter_map(prefix).collect();
-        by_prefix.sort_unstable();
-        let mut dropped = BTreeSet::new();
-        for crowd in
-            by_prefix.chunk_by(|(prefix, _), (other, _)| prefix == other).filter(|crowd| crowd.len() > 1)
-        {
-            let mut held = Vec::new();
-            for (_, index) in crowd {
-                let shared = self.own_id.distance(&nodes[*index].contact.id).shared_prefix_bits();
-                let in_bucket = held.iter().filter(|other| **other == shared).count();
-                let is_one_too_many = is_reached(self.config.per_prefix_in_bucket, in_bucket)
-                    || is_reached(self.config.per_prefix, held.len());
-                if is_one_too_many && *index >= self.config.k {
-                    dropped.insert(*index);
-                } else {
-                    held.push(shared);
-                }
-            }
-        }
-        let mut index = 0..;
-        nodes.retain(|_| index.next().is_none_or(|index| !dropped.contains(&index)));
-    }
-
-    fn has_no_limit(&self) -> bool {
-        self.config.per_prefix_in_bucket == 0 && self.config.per_prefix == 0
+        let in_bucket = self.buckets[self.index_of(&contact.id)].nodes().iter();
+        self.config.is_one_too_many(contact, in_bucket, self.nodes())
     }
 }
 
-/// Are the nodes `held` all that `limit` allows? A limit of 0 is none.
-fn is_reached(limit: usize, held: usize) -> bool {
-    limit > 0 && held >= limit
+impl TableConfig {
+    /// Would `contact` be one too many of its prefix beside the nodes of its bucket and those of the whole table?
+    pub(super) fn is_one_too_many<'a>(
+        &self,
+        contact: &Contact,
+        in_bucket: impl Iterator<Item = &'a KNode>,
+        in_table: impl Iterator<Item = &'a KNode>,
+    ) -> bool {
+        let Some(prefix) = Prefix::of(contact.addr.ip()) else { return false };
+        let is_there = |node: &&KNode| node.is_in(&prefix);
+        let reaches = |limit: usize, held: usize| limit > 0 && held >= limit;
+        reaches(self.per_prefix_in_bucket, in_bucket.filter(is_there).count())
+            || reaches(self.per_prefix, in_table.filter(is_there).count())
+    }
 }
 
 #[cfg(test)]
@@ -69,7 +39,7 @@ mod tests {
     use khashmir_types::{Id, Time};
 
     use super::*;
-    use crate::TableConfig;
+    use crate::KnownNode;
 
     const NOW: Time = Time::from_secs(1_000_000);
 

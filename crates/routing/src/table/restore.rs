@@ -19,8 +19,16 @@ pub struct KnownNode {
     pub rtt: Option<Duration>,
 }
 
-/// Nodes that have found a place, in the order of last answers, each with the number of bits it shares with us.
-type Entries = Vec<(usize, KNode)>;
+/// What becomes of the nodes of a new table.
+struct Places {
+    /// Those that have found a place, in the order of last answers, each with the number of bits it shares with us.
+    entries: Vec<(usize, KNode)>,
+    /// Those that found their bucket full.
+    refused: Vec<KNode>,
+    /// The index of the last bucket.
+    last: usize,
+    marks: Marks,
+}
 
 impl KTable {
     /// The table of the node `own_id` that knows `nodes`, all of them proven: for a short stop, or a simulation.
@@ -40,9 +48,8 @@ impl KTable {
         let mut table = Self::new(own_id, config, now);
         let mut nodes = nodes.into_iter().collect::<Vec<_>>();
         nodes.retain(|node| table.is_admissible(&node.contact.id));
-        nodes.sort_by_key(|node| node.last_seen);
-        table.thin_out(&mut nodes);
-        let (entries, refused, last) = table.find_places(&nodes, now);
+        nodes.sort_by_cached_key(|node| node.last_seen);
+        let Places { entries, refused, last, marks } = table.find_places(&nodes, now);
         let mut rows = vec![Vec::new(); last + 1];
         entries.iter().for_each(|(shared, node)| rows[(*shared).min(last)].push(*node));
         let bucket = |nodes: Vec<KNode>| {
@@ -50,10 +57,7 @@ impl KTable {
             KBucket::with_nodes(nodes.into_iter().collect(), touched)
         };
         table.buckets = rows.into_iter().map(bucket).collect();
-        table.marks = Marks::with_room(entries.len());
-        for (_, node) in &entries {
-            table.marks.add(&node.contact());
-        }
+        table.marks = marks;
         for node in refused {
             let reserve = table.config.replacements;
             table.bucket_mut(node.id()).keep_replacement(node.at_rest(), reserve);
@@ -61,29 +65,46 @@ impl KTable {
         table
     }
 
-    /// Which of `nodes`, sorted by time, find a place, which find their bucket full, and the index of the last bucket.
+    /// What becomes of `nodes`, sorted by time.
     ///
     /// A bucket splits when there is one node too many, so each node ends among those that share as many bits with us,
     /// and enters if they are fewer than their bucket's limit, however deep the table is by then.
-    fn find_places(&self, nodes: &[KnownNode], now: Time) -> (Entries, Vec<KNode>, usize) {
-        let mut refused = Vec::new();
-        let mut entries = Entries::with_capacity(nodes.len());
+    fn find_places(&self, nodes: &[KnownNode], now: Time) -> Places {
+        let shared_with = |id: &Id| self.own_id.distance(id).shared_prefix_bits();
+        let mut room = [0; Id::BITS];
+        for node in nodes {
+            let shared = shared_with(&node.contact.id);
+            room[shared] = self.config.bucket_limit(shared).min(room[shared] + 1);
+        }
+        let most = room.iter().sum();
+        let (mut entries, mut refused, mut marks) =
+            (Vec::<(usize, KNode)>::with_capacity(most), Vec::new(), Marks::with_room(most));
         let (mut counts, mut last) = ([0; Id::BITS], 0);
-        let mut marks = Marks::with_room(nodes.len());
         for KnownNode { contact, last_seen, rtt } in nodes {
             let mut node = KNode::new(*contact, Standing::Proven, now.min(*last_seen));
             rtt.iter().for_each(|rtt| node.on_rtt(*rtt));
-            let shared = self.own_id.distance(&contact.id).shared_prefix_bits();
-            let clashes =
-                |(_, entry): &(usize, KNode)| *entry.id() == contact.id || entry.is_at(&contact.addr);
-            let may_clash = marks.may_have_id(&contact.id) || marks.may_have_network(contact.addr);
-            if may_clash && let Some(index) = entries.iter().position(clashes) {
-                if entries[index].1.is(contact) {
-                    entries[index..].rotate_left(1);
-                    entries.pop();
-                    entries.push((shared, node));
+            let shared = shared_with(&contact.id);
+            if marks.may_have_id(&contact.id) || marks.may_have_network(contact.addr) {
+                let clashes =
+                    |(_, entry): &(usize, KNode)| *entry.id() == contact.id || entry.is_at(&contact.addr);
+                if let Some(index) = entries.iter().position(clashes) {
+                    if entries[index].1.is(contact) {
+                        entries[index..].rotate_left(1);
+                        entries.pop();
+                        entries.push((shared, node));
+                    }
+                    continue;
                 }
-            } else if counts[shared] < self.config.bucket_limit(shared) {
+                let last = last.max(self.last_index(&counts));
+                let is_in_bucket = |(other, _): &&(usize, KNode)| shared.min(last) == last.min(*other);
+                let in_bucket = entries.iter().filter(is_in_bucket).map(|(_, node)| node);
+                let in_table = entries.iter().map(|(_, node)| node);
+                if entries.len() >= self.config.k && self.config.is_one_too_many(contact, in_bucket, in_table)
+                {
+                    continue;
+                }
+            }
+            if counts[shared] < self.config.bucket_limit(shared) {
                 counts[shared] += 1;
                 entries.push((shared, node));
                 marks.add(contact);
@@ -92,7 +113,8 @@ impl KTable {
                 refused.push(node);
             }
         }
-        (entries, refused, last.max(self.last_index(&counts)))
+        let last = last.max(self.last_index(&counts));
+        Places { entries, refused, last, marks }
     }
 
     /// The index of the first bucket that need not split, if `counts[i]` nodes share just `i` bits with us.
@@ -128,10 +150,14 @@ mod tests {
 
     prop_compose! {
         /// Nodes at all small distances from [`Id::MAX`], whose ids and addresses clash now and then.
-        fn nodes()(shared in 0..9_usize, n in 0..20_u8, port in 1..200_u16, ago in 0..5_000_u64) -> KnownNode {
+        fn nodes()(
+            shared in 0..9_usize, n in 0..20_u8, network in prop_oneof![Just([10, 0, 0]), (0..30_u8).prop_map(|n| [198, 51, n])],
+            port in 1..200_u16, ago in 0..5_000_u64,
+        ) -> KnownNode {
             let mut id = [0xff; 20];
             id[19] = n;
-            let contact = Contact::new(Id::new(id).with_bit(shared, false), ([10, 0, 0, 1], port).into());
+            let [a, b, c] = network;
+            let contact = Contact::new(Id::new(id).with_bit(shared, false), ([a, b, c, 1], port).into());
             KnownNode { contact, last_seen: NOW - Duration::from_secs(ago), rtt: None }
         }
     }
@@ -142,8 +168,9 @@ mod tests {
             nodes in prop::collection::vec(nodes(), 0..150),
             k in 1..10_usize,
             first_buckets in prop_oneof![Just([0; 4]), Just([9, 7, 5, 3]), Just([2, 20, 1, 9])],
+            (per_prefix_in_bucket, per_prefix) in prop_oneof![Just((0, 0)), Just((0, 3)), Just((2, 5))],
         ) {
-            let config = TableConfig { k, first_buckets, ..TableConfig::default() };
+            let config = TableConfig { k, first_buckets, per_prefix_in_bucket, per_prefix, ..TableConfig::default() };
             let mut heard = KTable::new(Id::MAX, config, NOW - Duration::from_secs(10_000));
             let mut in_order = nodes.clone();
             in_order.sort_by_key(|node| node.last_seen);
