@@ -84,7 +84,7 @@ impl<T: Default> Lookup<T> {
                 extent.on_silent();
                 return None;
             }
-            is_enough |= extent.is_enough_with(candidate.distance);
+            is_enough |= extent.is_enough_with(self.distance(candidate));
             is_wanted.then_some(candidate)
         })
     }
@@ -116,7 +116,7 @@ impl<T: Default> Lookup<T> {
         let (mut extent, mut waits) = (self.extent(), false);
         for (_, candidate) in self.run.list().iter().filter(|(_, candidate)| matters(candidate.state)) {
             match candidate.state {
-                State::Answered if extent.is_enough_with(candidate.distance) => return true,
+                State::Answered if extent.is_enough_with(self.distance(candidate)) => return true,
                 State::Answered => {}
                 State::Failed => extent.on_silent(),
                 State::Asked { at } if self.run.is_lost(at, now) => {
@@ -128,6 +128,10 @@ impl<T: Default> Lookup<T> {
             }
         }
         !waits
+    }
+
+    fn distance(&self, candidate: &Candidate<T>) -> Distance {
+        self.run.list().distance(&candidate.contact.id)
     }
 
     /// How far the nodes that have answered reach, so far none of them.
@@ -201,9 +205,9 @@ impl Extent {
     }
 }
 
-/// How many times k nodes are kept that were not asked yet. Only the k closest that live matter; the others are for
-/// the case that those are dead, and then the next answers bring more.
-const SPARE_PER_K: usize = 6;
+/// How many times k nodes are kept that were not asked yet: enough for those that a [`Caution`] wants to hear, and for some dead ones
+/// among them. The next answers bring more, and every one is looked at with each answer.
+const SPARE_PER_K: usize = 4;
 
 /// How many times k contacts are read of one answer. Honest ones hold k at most; the rest is room for
 /// others' larger k, and a liar gains little from it.

@@ -17,7 +17,7 @@ pub(crate) struct Shortlist<T> {
     per_prefix: usize,
 }
 
-/// A node that may be asked, with a note of what it said or is to be told.
+/// A node that may be asked, with a note of what it said or is to be told. Small, as all are looked at with every answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate<T> {
     /// The node, at the address where it was asked last or will be asked next.
@@ -28,12 +28,15 @@ pub(crate) struct Candidate<T> {
     /// How long it takes to answer, if it was asked before.
     pub(crate) rtt: Option<Duration>,
     pub(crate) note: T,
-    pub(crate) distance: Distance,
     /// Is it one of those of its prefix that may be asked?
     pub(crate) has_place: bool,
-    /// The address it was named at first.
+    /// Every address it was named at, in that order, if there are several: those up to `contact`'s are not to be asked again.
+    addresses: Option<Box<Addresses>>,
+}
+
+#[derive(Clone, Debug)]
+struct Addresses {
     first: SocketAddr,
-    /// Every other address it was named at, in that order: those up to `contact`'s are not to be asked again.
     others: Vec<SocketAddr>,
 }
 
@@ -86,7 +89,7 @@ impl<T> Shortlist<T> {
                 }
             }
             Err(place) => {
-                let mut candidate = Candidate::new(lead, self.target.distance(&contact.id), hop, note);
+                let mut candidate = Candidate::new(lead, hop, note);
                 candidate.has_place = self.has_room(contact.addr);
                 self.by_distance.insert(place, candidate);
             }
@@ -159,6 +162,11 @@ impl<T> Shortlist<T> {
         self.iter().filter(|(_, candidate)| candidate.state != State::Failed && candidate.has_place)
     }
 
+    /// How far a node is from the target.
+    pub(crate) fn distance(&self, id: &Id) -> Distance {
+        self.target.distance(id)
+    }
+
     /// The candidates that have answered, closest first.
     pub(crate) fn answered(&self) -> impl Iterator<Item = &Candidate<T>> {
         self.by_distance.iter().filter(|candidate| candidate.state == State::Answered)
@@ -208,10 +216,12 @@ impl<T> Shortlist<T> {
 
     /// May one more node be asked that is in the prefix of `addr`?
     fn has_room(&self, addr: SocketAddr) -> bool {
+        if self.per_prefix == usize::MAX {
+            return true;
+        }
         let Some(prefix) = Prefix::of(addr.ip()) else { return true };
-        let is_there = |candidate: &&Candidate<T>| Prefix::of(candidate.contact.addr.ip()) == Some(prefix);
-        self.per_prefix == usize::MAX
-            || self.live().map(|(_, candidate)| candidate).filter(is_there).count() < self.per_prefix
+        let is_there = |(_, candidate): &(usize, &Candidate<T>)| prefix.contains(candidate.contact.addr.ip());
+        self.live().filter(is_there).count() < self.per_prefix
     }
 
     /// Where the node is that a question to just this contact is open to.
@@ -223,23 +233,29 @@ impl<T> Shortlist<T> {
 
     /// Where `id` is, or else where it belongs. Distances are unique, as ids are.
     fn position(&self, id: &Id) -> Result<usize, usize> {
-        let distance = self.target.distance(id);
-        self.by_distance.binary_search_by_key(&distance, |candidate| candidate.distance)
+        let distance = self.distance(id);
+        self.by_distance.binary_search_by_key(&distance, |candidate| self.distance(&candidate.contact.id))
     }
 }
 
 impl<T> Candidate<T> {
-    fn new(Lead { contact, rtt }: Lead, distance: Distance, hop: usize, note: T) -> Self {
-        let (state, first, others) = (State::New, contact.addr, Vec::new());
-        Self { contact, state, hop, rtt, note, distance, has_place: true, first, others }
+    fn new(Lead { contact, rtt }: Lead, hop: usize, note: T) -> Self {
+        Self { contact, state: State::New, hop, rtt, note, has_place: true, addresses: None }
     }
 
     /// Notes another address; returns whether it is to be asked there now.
     fn add_address(&mut self, addr: SocketAddr) -> bool {
-        if self.first == addr || self.others.contains(&addr) || self.others.len() >= MAX_ADDRESSES - 1 {
+        let current = self.contact.addr;
+        if self.addresses.is_none() && addr == current {
             return false;
         }
-        self.others.push(addr);
+        let addresses =
+            self.addresses.get_or_insert_with(|| Box::new(Addresses { first: current, others: Vec::new() }));
+        let Addresses { first, others } = &mut **addresses;
+        if *first == addr || others.contains(&addr) || others.len() >= MAX_ADDRESSES - 1 {
+            return false;
+        }
+        others.push(addr);
         let is_next = self.state == State::Failed;
         if is_next {
             self.contact.addr = addr;
@@ -251,7 +267,7 @@ impl<T> Candidate<T> {
     /// Gives up this address for the next one that is not known to be silent.
     fn move_on(&mut self, silent: &[SocketAddr]) {
         let current = self.contact.addr;
-        let all = std::iter::once(&self.first).chain(&self.others);
+        let all = self.addresses.iter().flat_map(|all| std::iter::once(&all.first).chain(&all.others));
         let later = all.skip_while(|addr| **addr != current).skip(1);
         match later.copied().find(|addr| !silent.contains(addr)) {
             Some(addr) => (self.contact.addr, self.state) = (addr, State::New),
@@ -264,7 +280,7 @@ impl<T> Candidate<T> {
     }
 
     fn is_untried(&self) -> bool {
-        self.state == State::New && self.first == self.contact.addr
+        self.state == State::New && self.addresses.as_ref().is_none_or(|all| all.first == self.contact.addr)
     }
 }
 

@@ -34,6 +34,16 @@ impl Prefix {
             }
         })
     }
+
+    /// Does `ip` lie in it?
+    #[must_use]
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        match (self, ip.to_canonical()) {
+            (Self::V4(prefix), IpAddr::V4(ip)) => ip.octets().starts_with(prefix),
+            (Self::V6(prefix), IpAddr::V6(ip)) => ip.octets().starts_with(prefix),
+            _ => false,
+        }
+    }
 }
 
 /// Is this an address of a private network, which says nothing outside of it: 10/8, 172.16/12, 192.168/16, 100.64/10,
@@ -70,6 +80,26 @@ mod tests {
         assert_eq!(of("::ffff:198.51.100.7"), of("198.51.100.8"));
         assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:0:0:1"));
         assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+    }
+
+    #[test]
+    fn a_prefix_contains_those_whose_prefix_it_is() {
+        let ips = [
+            "198.51.100.7",
+            "::ffff:198.51.100.9",
+            "198.51.101.7",
+            "2001:db8::1",
+            "2001:db8::2",
+            "2001:db8:0:1::1",
+        ];
+        let ips = ips.map(|ip| ip.parse::<IpAddr>().unwrap());
+        for (one, other) in ips.iter().flat_map(|one| ips.map(|other| (*one, other))) {
+            assert_eq!(
+                Prefix::of(one).unwrap().contains(other),
+                Prefix::of(one) == Prefix::of(other),
+                "{one} {other}"
+            );
+        }
     }
 
     #[test]
