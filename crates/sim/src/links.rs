@@ -8,6 +8,7 @@ use crate::chance::Chance;
 mod delay;
 mod matrix;
 
+pub(crate) use delay::Place;
 pub use delay::{Delay, Geography};
 pub use matrix::{Matrix, MatrixError};
 

@@ -52,22 +52,24 @@ impl Default for Delay {
 impl Delay {
     /// From `from` to `to`, in the world of `seed`.
     pub(crate) fn between(&self, seed: u64, from: HostId, to: HostId) -> Duration {
+        self.along(&self.place(seed, from), &self.place(seed, to))
+    }
+
+    /// Where a host is. Worked out for every datagram: with a million hosts that is quicker than to fetch it from memory.
+    pub(crate) fn place(&self, seed: u64, host: HostId) -> Place {
         match self {
-            Self::Constant(delay) => *delay,
-            Self::Positions(geography) => geography.between(seed, from, to),
-            Self::Matrix(matrix) => {
-                let place = |host| chance(seed, host).below(matrix.places());
-                matrix.between(place(from), place(to))
-            }
+            Self::Constant(_) => Place::Anywhere,
+            Self::Positions(_) => Place::Site(Site::of(seed, host)),
+            Self::Matrix(matrix) => Place::Number(chance(seed, host).below(matrix.places())),
         }
     }
 
-    /// From `from` to any other, for many of them: where `from` is need be worked out only once.
-    pub(crate) fn starting_at(&self, seed: u64, from: HostId) -> impl Fn(HostId) -> Duration {
-        let start = if let Self::Positions(_) = self { Some(Site::of(seed, from)) } else { None };
-        move |to| match (self, &start) {
-            (Self::Positions(geography), Some(start)) => geography.along(start, &Site::of(seed, to)),
-            _ => self.between(seed, from, to),
+    /// From one of its places to another.
+    pub(crate) fn along(&self, from: &Place, to: &Place) -> Duration {
+        match (self, from, to) {
+            (Self::Positions(geography), Place::Site(from), Place::Site(to)) => geography.along(from, to),
+            (Self::Matrix(matrix), Place::Number(from), Place::Number(to)) => matrix.between(*from, *to),
+            _ => self.shortest(),
         }
     }
 
@@ -82,10 +84,6 @@ impl Delay {
 }
 
 impl Geography {
-    fn between(&self, seed: u64, from: HostId, to: HostId) -> Duration {
-        self.along(&Site::of(seed, from), &Site::of(seed, to))
-    }
-
     fn along(&self, from: &Site, to: &Site) -> Duration {
         let access = 2.0 * micros(self.access) + micros(self.access_spread) * (from.spread + to.spread);
         let micros = access + micros(self.across) * from.way(to);
@@ -93,10 +91,18 @@ impl Geography {
     }
 }
 
-/// Where a host is, and how much longer its access line takes, as a multiple of the average.
-///
-/// Worked out for every datagram: with a million hosts that is quicker than to fetch it from memory.
-struct Site {
+/// Where a host is, as far as a kind of [`Delay`] cares.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place {
+    Anywhere,
+    Site(Site),
+    /// In the matrix.
+    Number(usize),
+}
+
+/// A point, and how much longer the access line there takes, as a multiple of the average.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Site {
     x: f64,
     y: f64,
     spread: f64,
@@ -126,8 +132,9 @@ fn chance(seed: u64, host: HostId) -> Chance {
     Chance::of(seed, &[PURPOSE, u64::from(host.0)])
 }
 
+/// Without a division: there are a thousand delays in the quick start of a node.
 fn micros(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e6
+    duration.as_secs() as f64 * 1e6 + f64::from(duration.subsec_nanos()) * 1e-3
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::{MAX_HOSTS, World};
 use crate::HostId;
 use crate::chance::Chance;
 use crate::host::{Host, Occupant};
+use crate::links::Place;
 use crate::terrain::Terrain;
 
 const PURPOSE: u64 = 0x901c;
@@ -58,13 +59,17 @@ impl World {
 /// The nodes of a network by id.
 struct Network {
     by_id: Vec<(Id, HostId)>,
+    /// Where they are, in the same order.
+    places: Vec<Place>,
 }
 
 impl Network {
     fn of(hosts: &[HostId], terrain: &Terrain) -> Self {
         let mut by_id: Vec<_> = hosts.iter().map(|host| (id_of(*host, terrain), *host)).collect();
         by_id.sort_unstable();
-        Self { by_id }
+        let place = |(_, host): &(Id, HostId)| terrain.links.delay.place(terrain.seed, *host);
+        let places = by_id.iter().map(place).collect();
+        Self { by_id, places }
     }
 
     /// An engine that has been running at `host` for a while.
@@ -105,7 +110,8 @@ impl Network {
         now: Time,
     ) -> Vec<KnownNode> {
         let config = &terrain.settings.table;
-        let delay = terrain.links.delay.starting_at(terrain.seed, host);
+        let here = terrain.links.delay.place(terrain.seed, host);
+        let delay = |node: usize| terrain.links.delay.along(&here, &self.places[node]);
         let (mut known, mut range) = (Vec::new(), 0..self.by_id.len());
         for depth in 0..Id::BITS {
             let ones =
@@ -117,7 +123,7 @@ impl Network {
             // Buckets around us know everybody there; see `KTable::on_rtt`.
             let is_choosy = config.prefers_near && ours.len() > 8 * config.k;
             let chosen = if is_choosy {
-                self.nearest(theirs, limit, config.replacements, &delay, taken, chance)
+                self.nearest(theirs, limit, config.replacements, delay, taken, chance)
             } else {
                 self.some(theirs, limit + config.replacements, taken, chance)
             };
@@ -129,9 +135,10 @@ impl Network {
                 _ if place < limit => touched + Duration::from_secs(3600).mul_f64(chance.unit()),
                 _ => touched.mul_f64(chance.unit()),
             };
-            for (place, (other, at)) in chosen.into_iter().enumerate() {
+            for (place, node) in chosen.into_iter().enumerate() {
+                let (other, at) = self.by_id[node];
                 let (contact, last_seen) = (Contact::new(other, terrain.addr(at)), now - age(place, chance));
-                let rtt = Some(2 * delay(at));
+                let rtt = Some(2 * delay(node));
                 known.push(KnownNode { contact, last_seen, rtt });
             }
             if ours.len() <= 1 {
@@ -142,26 +149,26 @@ impl Network {
         known
     }
 
-    /// At most `limit` of the nodes in `range`, at random.
+    /// At most `limit` of the nodes in `range`, at random, by number.
     fn some(
         &self,
         range: std::ops::Range<usize>,
         limit: usize,
         taken: &mut Taken,
         chance: &mut Chance,
-    ) -> Vec<(Id, HostId)> {
+    ) -> Vec<usize> {
         if range.len() <= limit {
-            return self.by_id[range].to_vec();
+            return range.collect();
         }
-        let mut places: Vec<usize> = Vec::with_capacity(limit);
-        while places.len() < limit {
-            let place = chance.random_range(range.clone());
-            if taken.take(place) {
-                places.push(place);
+        let mut nodes: Vec<usize> = Vec::with_capacity(limit);
+        while nodes.len() < limit {
+            let node = chance.random_range(range.clone());
+            if taken.take(node) {
+                nodes.push(node);
             }
         }
-        places.iter().for_each(|place| taken.give_back(*place));
-        places.into_iter().map(|place| self.by_id[place]).collect()
+        nodes.iter().for_each(|node| taken.give_back(*node));
+        nodes
     }
 
     /// As [`some`](Self::some), but half of them are the nearest of many.
@@ -170,37 +177,44 @@ impl Network {
         range: std::ops::Range<usize>,
         limit: usize,
         replacements: usize,
-        delay: impl Fn(HostId) -> Duration,
+        delay: impl Fn(usize) -> Duration,
         taken: &mut Taken,
         chance: &mut Chance,
-    ) -> Vec<(Id, HostId)> {
+    ) -> Vec<usize> {
         let mut met = self.some(range, (limit * MET_PER_PLACE).min(MOST_MET.max(limit)), taken, chance);
         let others = met.len().min(limit - limit / 2);
-        let (_, candidates) = met.split_at_mut(others);
-        candidates.sort_by_cached_key(|(_, at)| delay(*at));
-        met.truncate(limit + replacements);
+        let candidates = met.split_off(others);
+        let mut candidates: Vec<_> =
+            candidates.into_iter().enumerate().map(|(order, node)| (delay(node), order, node)).collect();
+        let wanted = (limit + replacements - others).min(candidates.len());
+        if wanted < candidates.len() {
+            candidates.select_nth_unstable(wanted);
+            candidates.truncate(wanted);
+        }
+        candidates.sort_unstable();
+        met.extend(candidates.into_iter().map(|(_, _, node)| node));
         met
     }
 }
 
-/// Which places have been taken, a bit for each.
+/// Which nodes have been taken, a bit for each.
 struct Taken(Vec<u64>);
 
 impl Taken {
-    fn of(places: usize) -> Self {
-        Self(vec![0; places.div_ceil(64)])
+    fn of(nodes: usize) -> Self {
+        Self(vec![0; nodes.div_ceil(64)])
     }
 
-    /// Takes a place; returns whether it was free.
-    fn take(&mut self, place: usize) -> bool {
-        let (word, bit) = (&mut self.0[place / 64], 1 << (place % 64));
+    /// Takes a node; returns whether it was free.
+    fn take(&mut self, node: usize) -> bool {
+        let (word, bit) = (&mut self.0[node / 64], 1 << (node % 64));
         let is_free = *word & bit == 0;
         *word |= bit;
         is_free
     }
 
-    fn give_back(&mut self, place: usize) {
-        self.0[place / 64] &= !(1 << (place % 64));
+    fn give_back(&mut self, node: usize) {
+        self.0[node / 64] &= !(1 << (node % 64));
     }
 }
 
