@@ -70,7 +70,7 @@ impl Out {
         host: &mut Host,
         from: HostId,
         name: HostId,
-        transmit: &Transmit,
+        transmit: Transmit,
         now: Time,
         terrain: &Terrain,
     ) {
@@ -79,14 +79,14 @@ impl Out {
         self.counts.forged += u64::from(name != from);
         self.counts.bytes += payload.len() as u64;
         host.bytes += payload.len() as u64;
-        let target = terrain.host_at(*to);
+        let target = terrain.host_at(to);
         let mut addr = terrain.addr(name);
         if let Some(gate) = &mut host.gate {
             let peer = target.map(|host| Peer { host, port: to.port() });
             addr.set_port(gate.let_out(addr.port(), peer, now));
         }
         if terrain.keeps_sent {
-            self.sent.push(Sent { at: now, from: addr, to: *to, payload: payload.clone() });
+            self.sent.push(Sent { at: now, from: addr, to, payload: payload.clone() });
         }
         match target {
             None => self.counts.to_nobody += 1,
@@ -104,7 +104,7 @@ impl Out {
         host: &mut Host,
         from: Origin,
         to: Peer,
-        payload: &Bytes,
+        payload: Bytes,
         now: Time,
         terrain: &Terrain,
     ) {
@@ -116,14 +116,12 @@ impl Out {
         let passages = terrain.links.passages(terrain.seed, from.host, to.host, &mut chance);
         self.counts.lost += u64::from(passages[0].is_none());
         self.counts.duplicated += u64::from(passages[1].is_some());
-        for passage in passages.into_iter().flatten() {
+        let copies = passages.iter().flatten().count();
+        for (passage, payload) in passages.into_iter().flatten().zip(std::iter::repeat_n(payload, copies)) {
             self.counts.held += u64::from(passage.is_held);
             self.counts.corrupted += u64::from(passage.is_corrupted);
-            let payload = if passage.is_corrupted {
-                links::corrupt(payload, &mut chance).into()
-            } else {
-                payload.clone()
-            };
+            let payload =
+                if passage.is_corrupted { links::corrupt(&payload, &mut chance).into() } else { payload };
             let what =
                 What::Datagram { name: from.name.host, from_port: from.name.port, to_port: to.port, payload };
             let (at, sequence) = (now + passage.delay, host.next_planned());

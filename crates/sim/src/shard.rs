@@ -133,7 +133,7 @@ impl Shard {
     }
 
     /// Sends a datagram from a host, whoever is there.
-    pub(crate) fn send(&mut self, id: HostId, transmit: &Transmit, now: Time, terrain: &Terrain) {
+    pub(crate) fn send(&mut self, id: HostId, transmit: Transmit, now: Time, terrain: &Terrain) {
         let host = &mut self.hosts[id.index() / self.out.outboxes.len()];
         self.out.send(host, id, id, transmit, now, terrain);
     }
@@ -222,7 +222,7 @@ impl Shard {
         let host = &mut self.hosts[id.index() / out.outboxes.len()];
         while let Some(transmit) = next_transmit(&mut host.occupant) {
             let name = host.occupant.forged_name().unwrap_or(id);
-            out.send(host, id, name, &transmit, now, terrain);
+            out.send(host, id, name, transmit, now, terrain);
         }
         let shown = host.clock.shows(now);
         if let Occupant::Engine(engine) = &mut host.occupant {

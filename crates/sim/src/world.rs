@@ -214,7 +214,7 @@ impl World {
     pub fn send(&mut self, from: HostId, to: SocketAddr, payload: impl Into<Bytes>) {
         let now = self.now;
         let (shard, terrain) = self.shard_mut(from);
-        shard.send(from, &Transmit { to, payload: payload.into() }, now, terrain);
+        shard.send(from, Transmit { to, payload: payload.into() }, now, terrain);
     }
 
     /// The operations that have ended since the last call, in the order of hosts and operations.

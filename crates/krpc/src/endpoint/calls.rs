@@ -2,7 +2,6 @@
 //!
 //! Keeps its indexes in step; must not decide when anything is sent, resent or given up.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
@@ -43,10 +42,8 @@ pub(super) struct Calls {
     queued: VecDeque<CallId>,
     /// In flight, by when something must be done.
     deadlines: BTreeSet<(Time, CallId)>,
-    /// In flight, by the 160 random bits that an answer must show; no two calls have the same.
-    by_transaction: BTreeMap<[u8; TransactionId::LEN], CallId>,
-    /// How many are in flight to each address.
-    callees: BTreeMap<SocketAddr, usize>,
+    /// In flight, by whom they ask.
+    by_callee: BTreeSet<(SocketAddr, CallId)>,
 }
 
 impl Calls {
@@ -68,15 +65,12 @@ impl Calls {
     /// Notes that a call was sent, for the first time or again.
     pub(super) fn launch(&mut self, id: CallId, flight: Flight) -> Option<&Call> {
         let call = self.all.get_mut(&id)?;
-        match call.flight.replace(flight) {
-            Some(before) => drop(self.deadlines.remove(&(before.deadline, id))),
-            None => {
-                let count = self.callees.entry(call.callee.addr).or_default();
-                *count = count.saturating_add(1);
-            }
+        if let Some(before) = call.flight.replace(flight) {
+            self.deadlines.remove(&(before.deadline, id));
+        } else {
+            self.by_callee.insert((call.callee.addr, id));
         }
         self.deadlines.insert((flight.deadline, id));
-        self.by_transaction.insert(call.transaction, id);
         Some(call)
     }
 
@@ -84,8 +78,7 @@ impl Calls {
         let call = self.all.remove(&id)?;
         if let Some(flight) = call.flight {
             self.deadlines.remove(&(flight.deadline, id));
-            self.by_transaction.remove(&call.transaction);
-            self.on_landed(call.callee.addr);
+            self.by_callee.remove(&(call.callee.addr, id));
         } else if let Ok(place) = self.queued.binary_search(&id) {
             self.queued.remove(place);
         }
@@ -97,20 +90,20 @@ impl Calls {
 
     /// The call that an answer from `addr` with this transaction id belongs to.
     pub(super) fn answered_by(&self, addr: SocketAddr, transaction: &TransactionId) -> Option<CallId> {
-        let transaction: &[u8; TransactionId::LEN] = transaction.as_bytes().try_into().ok()?;
-        let id = self.by_transaction.get(transaction).copied()?;
-        self.all.get(&id).is_some_and(|call| call.callee.addr == addr).then_some(id)
+        let is_it =
+            |id: &CallId| self.all.get(id).is_some_and(|call| call.transaction == transaction.as_bytes());
+        self.to(addr).find(is_it)
     }
 
     /// Is a call in flight to `addr`?
     pub(super) fn awaits(&self, addr: SocketAddr) -> bool {
-        self.callees.contains_key(&addr)
+        self.to(addr).next().is_some()
     }
 
     /// Is a `get_value` in flight to `addr`?
     pub(super) fn awaits_values(&self, addr: SocketAddr) -> bool {
-        let is_one = |call: &Call| call.callee.addr == addr && call.method == Method::GetValue;
-        self.awaits(addr) && self.all.values().any(|call| is_one(call) && call.flight.is_some())
+        let is_one = |id: CallId| self.all.get(&id).is_some_and(|call| call.method == Method::GetValue);
+        self.to(addr).any(is_one)
     }
 
     /// The first call whose deadline is not after `now`.
@@ -125,8 +118,7 @@ impl Calls {
 
     /// The calls in flight to `addr`, oldest first.
     pub(super) fn in_flight_to(&self, addr: SocketAddr) -> Vec<CallId> {
-        let to_addr = |call: &Call| call.flight.is_some() && call.callee.addr == addr;
-        self.all.iter().filter(|(_, call)| to_addr(call)).map(|(id, _)| *id).collect()
+        self.to(addr).collect()
     }
 
     pub(super) fn first(&self) -> Option<CallId> {
@@ -141,12 +133,9 @@ impl Calls {
         self.deadlines.len()
     }
 
-    fn on_landed(&mut self, addr: SocketAddr) {
-        if let Entry::Occupied(mut count) = self.callees.entry(addr) {
-            match count.get().saturating_sub(1) {
-                0 => drop(count.remove()),
-                others => *count.get_mut() = others,
-            }
-        }
+    /// The calls in flight to `addr`, oldest first: as a rule one.
+    fn to(&self, addr: SocketAddr) -> impl Iterator<Item = CallId> {
+        let all = (addr, CallId(0))..=(addr, CallId(u64::MAX));
+        self.by_callee.range(all).map(|(_, id)| *id)
     }
 }
