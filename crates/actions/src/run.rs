@@ -46,6 +46,8 @@ impl<T> Run<T> {
     /// nodes are asked closest first, so these are the farthest. One more is kept: if it is left at the
     /// limit, the run was cut short. And no more than `spare` are kept that were not asked yet.
     pub(crate) fn extend(&mut self, nodes: impl IntoIterator<Item = (Lead, T)>, hop: usize, spare: usize) {
+        let nodes = nodes.into_iter();
+        self.list.reserve(nodes.size_hint().1.map_or(0, |most| most.min(spare)));
         for (lead, note) in nodes {
             self.list.add(lead, hop, note);
         }

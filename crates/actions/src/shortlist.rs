@@ -74,6 +74,11 @@ impl<T> Shortlist<T> {
         Self { target, by_distance: Vec::new(), silent: Vec::new(), per_prefix }
     }
 
+    /// Makes room for so many candidates at once.
+    pub(crate) fn reserve(&mut self, candidates: usize) {
+        self.by_distance.reserve(candidates);
+    }
+
     /// Adds a node, or another address of a known one. A known one keeps its hop and note.
     ///
     /// The null id, port 0 and addresses that stayed silent are skipped.
