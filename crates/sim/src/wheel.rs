@@ -90,6 +90,11 @@ impl<T: Planned> Wheel<T> {
         self.len
     }
 
+    /// What is likely to come out `places` after the next thing, if that is within its tick.
+    pub(crate) fn ahead(&self, places: usize) -> Option<&T> {
+        self.near.iter().rev().nth(places)
+    }
+
     /// The next of the things whose tick was reached, and whether it is one of the late.
     fn nearest(&self) -> Option<(&T, bool)> {
         match (self.near.last(), self.late.peek()) {
