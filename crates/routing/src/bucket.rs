@@ -1,6 +1,8 @@
 //! `KBucket`: the nodes of one range of ids, and the few that would take their places. Knows neither its range nor
 //! its limits.
 
+use std::time::Duration;
+
 use khashmir_types::{Contact, Id, Time};
 
 use crate::KNode;
@@ -14,6 +16,8 @@ pub struct KBucket {
     touched: Time,
     /// No ping is due earlier. May be too early, never too late.
     pings_from: Time,
+    /// When a node was last challenged.
+    challenged: Time,
 }
 
 impl KBucket {
@@ -23,7 +27,7 @@ impl KBucket {
 
     pub(crate) fn with_nodes(nodes: Row, touched: Time) -> Self {
         let pings_from = nodes.iter().map(KNode::ping_at).min().unwrap_or(Time::FAR_FUTURE);
-        Self { nodes, replacements: Row::default(), touched, pings_from }
+        Self { nodes, replacements: Row::default(), touched, pings_from, challenged: Time::EPOCH }
     }
 
     pub(crate) fn touch(&mut self, now: Time) {
@@ -97,7 +101,13 @@ impl KBucket {
     pub(crate) fn split_off(&mut self, moves: impl Fn(&Id) -> bool) -> Self {
         let nodes = self.nodes.extract(|node| moves(node.id()));
         let replacements = self.replacements.extract(|node| moves(node.id()));
-        Self { nodes, replacements, touched: self.touched, pings_from: self.pings_from }
+        Self {
+            nodes,
+            replacements,
+            touched: self.touched,
+            pings_from: self.pings_from,
+            challenged: self.challenged,
+        }
     }
 
     /// Takes in the nodes of `other`, each after those of ours not seen later, and keeps its own time of touch.
@@ -111,6 +121,21 @@ impl KBucket {
             index += 1;
         }
         other.replacements.into_iter().for_each(|node| self.keep_replacement(node, limit));
+    }
+
+    /// Has the oldest node prove that it is there, if it was not heard since `stale_since`; returns whether it is to be pinged.
+    ///
+    /// No more often than brings all nodes of the bucket their turn in `interval`: a lookup hears as many strangers as it asks nodes,
+    /// and in a network that was quiet until then a ping for each would nearly double what it costs.
+    pub(crate) fn challenge_oldest(&mut self, stale_since: Time, interval: Duration, now: Time) -> bool {
+        let turns = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX).max(1);
+        let Some(oldest) = self.nodes.iter_mut().next() else { return false };
+        let is_due = oldest.last_seen() < Some(stale_since) && now.since(self.challenged) >= interval / turns;
+        if is_due {
+            oldest.challenge(now);
+            self.challenged = now;
+        }
+        is_due
     }
 
     /// A ping of a node or replacement here was planned for `at`.

@@ -203,6 +203,24 @@ fn a_stale_node_yields_to_a_proven_one() {
 }
 
 #[test]
+fn the_nodes_of_a_bucket_have_their_turns_one_after_the_other_when_strangers_answer() {
+    let (mut table, later) = (full(), START + PING_INTERVAL + SECOND);
+    for eighth in 0..8 {
+        let now = later + u32::from(eighth) * PING_INTERVAL / 8;
+        let pinged: Vec<_> = (8..20)
+            .flat_map(|stranger| {
+                table.on_answer(far(stranger), now);
+                let pings = pings(&mut table, now);
+                pings.iter().for_each(|oldest| table.on_answer(*oldest, now));
+                pings
+            })
+            .collect();
+        assert_eq!(pinged, [far(eighth)]);
+    }
+    assert!((0..8).all(|n| holds(&table, far(n))));
+}
+
+#[test]
 fn many_proven_newcomers_cause_one_ping_to_the_oldest() {
     let (mut table, later) = (full(), START + PING_INTERVAL + SECOND);
     let sent = (10..32).flat_map(|n| {

@@ -36,7 +36,8 @@ impl KTable {
     /// `contact` answered a request of ours, under the id we expected, from the address we asked.
     ///
     /// A known node becomes the youngest of its bucket. Another enters if there is room; if its bucket is full, it is
-    /// kept in reserve, and the oldest node is pinged if it was not heard for more than `min_ping_interval`. A contact
+    /// kept in reserve, and the oldest node is pinged if it was not heard for more than `min_ping_interval`: one after the other, so
+    /// that all nodes of the bucket have had their turn after another `min_ping_interval`. A contact
     /// that contradicts an entry (another address for the id, another id for the address) changes nothing until a
     /// ping to that entry fails. One too many of its address prefix changes nothing, either.
     pub fn on_answer(&mut self, contact: Contact, now: Time) {
@@ -119,7 +120,7 @@ impl KTable {
                 self.buckets[index].touch(now);
                 self.wake(index, node.ping_at());
             }
-            Err(oldest) => self.reserve(node, &oldest, now),
+            Err(_) => self.reserve(node, now),
         }
     }
 
@@ -130,13 +131,12 @@ impl KTable {
     }
 
     /// Keeps `node` in the reserve of its full bucket, and pings the bucket's oldest node if that may be gone.
-    fn reserve(&mut self, node: KNode, oldest: &Contact, now: Time) {
+    fn reserve(&mut self, node: KNode, now: Time) {
         let (limit, index) = (self.config.replacements, self.index_of(node.id()));
         self.buckets[index].keep_replacement(node.at_rest(), limit);
         let stale_since = self.stale_since(now);
-        let oldest = self.entry_mut(oldest).expect("the oldest node of a bucket is in the table");
-        if limit > 0 && is_stale(oldest, stale_since) {
-            oldest.challenge(now);
+        let interval = self.config.min_ping_interval;
+        if limit > 0 && self.buckets[index].challenge_oldest(stale_since, interval, now) {
             self.wake(index, now);
         }
     }
