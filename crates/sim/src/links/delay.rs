@@ -52,7 +52,7 @@ impl Default for Delay {
 impl Delay {
     /// From `from` to `to`, in the world of `seed`.
     pub(crate) fn between(&self, seed: u64, from: HostId, to: HostId) -> Duration {
-        self.along(&self.place(seed, from), &self.place(seed, to))
+        self.starting_at(self.place(seed, from))(&self.place(seed, to))
     }
 
     /// Where a host is. Worked out for every datagram: with a million hosts that is quicker than to fetch it from memory.
@@ -64,11 +64,20 @@ impl Delay {
         }
     }
 
-    /// From one of its places to another.
-    pub(crate) fn along(&self, from: &Place, to: &Place) -> Duration {
-        match (self, from, to) {
-            (Self::Positions(geography), Place::Site(from), Place::Site(to)) => geography.along(from, to),
-            (Self::Matrix(matrix), Place::Number(from), Place::Number(to)) => matrix.between(*from, *to),
+    /// From `from` to any other place, for many of them.
+    pub(crate) fn starting_at(&self, from: Place) -> impl Fn(&Place) -> Duration {
+        let [across, access, spread] = match self {
+            Self::Positions(Geography { across, access, access_spread }) => {
+                [across, access, access_spread].map(|part| part.as_secs_f64() * 1e6)
+            }
+            Self::Constant(_) | Self::Matrix(_) => [0.0; 3],
+        };
+        move |to| match (self, from, to) {
+            (Self::Positions(_), Place::Site(from), Place::Site(to)) => {
+                let micros = 2.0 * access + spread * (from.spread + to.spread) + across * from.way(to);
+                Duration::from_micros(micros as u64)
+            }
+            (Self::Matrix(matrix), Place::Number(from), Place::Number(to)) => matrix.between(from, *to),
             _ => self.shortest(),
         }
     }
@@ -80,14 +89,6 @@ impl Delay {
             Self::Positions(geography) => geography.access * 2,
             Self::Matrix(matrix) => matrix.shortest(),
         }
-    }
-}
-
-impl Geography {
-    fn along(&self, from: &Site, to: &Site) -> Duration {
-        let access = 2.0 * micros(self.access) + micros(self.access_spread) * (from.spread + to.spread);
-        let micros = access + micros(self.across) * from.way(to);
-        Duration::from_micros(micros as u64)
     }
 }
 
@@ -130,11 +131,6 @@ impl Site {
 fn chance(seed: u64, host: HostId) -> Chance {
     const PURPOSE: u64 = 0x5174;
     Chance::of(seed, &[PURPOSE, u64::from(host.0)])
-}
-
-/// Without a division: there are a thousand delays in the quick start of a node.
-fn micros(duration: Duration) -> f64 {
-    duration.as_secs() as f64 * 1e6 + f64::from(duration.subsec_nanos()) * 1e-3
 }
 
 #[cfg(test)]

@@ -110,8 +110,8 @@ impl Network {
         now: Time,
     ) -> Vec<KnownNode> {
         let config = &terrain.settings.table;
-        let here = terrain.links.delay.place(terrain.seed, host);
-        let delay = |node: usize| terrain.links.delay.along(&here, &self.places[node]);
+        let delay_to = terrain.links.delay.starting_at(terrain.links.delay.place(terrain.seed, host));
+        let delay = |node: usize| delay_to(&self.places[node]);
         let (mut known, mut range) = (Vec::new(), 0..self.by_id.len());
         for depth in 0..Id::BITS {
             let ones =
