@@ -70,6 +70,9 @@ pub struct Caution {
     pub reach: f64,
     /// and this many in any case, be they farther.
     pub k: usize,
+    /// If most of the k closest were named by others, so many more that were named are to be heard before the end. Who colludes leads
+    /// from the first question straight to the closest that collude; honest nodes come closer step by step.
+    pub beside: usize,
 }
 
 impl Caution {

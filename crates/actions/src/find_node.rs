@@ -1,7 +1,7 @@
 //! `FindNode`: the nodes closest to a target, with the tokens they give.
 
 use bytes::Bytes;
-use khashmir_types::{Contact, Id, Time};
+use khashmir_types::{Contact, Distance, Id, Time};
 
 use crate::lookup::Lookup;
 use crate::{Action, Answer, Failure, Lead, LookupConfig, Question, Step, Tally};
@@ -14,7 +14,29 @@ use crate::{Action, Answer, Failure, Lead, LookupConfig, Question, Step, Tally};
 pub struct FindNode {
     target: Id,
     k: usize,
-    lookup: Lookup<Option<Bytes>>,
+    lookup: Lookup<Option<Box<Said>>>,
+}
+
+/// What a node said in its answer.
+#[derive(Clone, Debug)]
+struct Said {
+    token: Option<Bytes>,
+    /// Whom it named, by their last 32 bits: nodes close to a target have the first in common.
+    named: Box<[u32]>,
+    /// It should have named all nodes that it knows and that are closer.
+    reach: Distance,
+}
+
+impl Said {
+    /// Should it have named this node, if it knows it, and has not?
+    fn passes_over(&self, id: &Id, distance: Distance) -> bool {
+        distance < self.reach && !self.named.contains(&last_bits(id))
+    }
+}
+
+fn last_bits(id: &Id) -> u32 {
+    let [.., a, b, c, d] = *id.as_bytes();
+    u32::from_be_bytes([a, b, c, d])
 }
 
 /// What comes of a [`FindNode`].
@@ -39,6 +61,8 @@ pub struct ClosestNode {
     pub contact: Contact,
     /// The token to store there with; `None` if it gave none.
     pub token: Option<Bytes>,
+    /// So many of the nodes found, from the closest on, name others that are farther away, but not this one.
+    pub passed_over_by: usize,
 }
 
 impl FindNode {
@@ -68,7 +92,14 @@ impl Action for FindNode {
 
     fn on_answer(&mut self, from: &Contact, answer: Answer, now: Time) {
         match answer {
-            Answer::Nodes { nodes, token } => self.lookup.on_answer(from, nodes, token, now),
+            Answer::Nodes { nodes, token } => {
+                let named = nodes.iter().map(|node| last_bits(&node.id)).collect();
+                let farthest = nodes.iter().map(|node| self.target.distance(&node.id)).max();
+                // One may have been ourselves, and is not passed on to us.
+                let is_full = nodes.len().saturating_add(1) >= self.k;
+                let reach = farthest.filter(|_| is_full).unwrap_or(Distance::MAX);
+                self.lookup.on_answer(from, nodes, Some(Box::new(Said { token, named, reach })), now);
+            }
             _ => self.lookup.on_failure(from, Failure::Invalid, now),
         }
     }
@@ -78,9 +109,18 @@ impl Action for FindNode {
     }
 
     fn outcome(&self) -> FindNodeOutcome {
-        let closest = self.lookup.found();
-        let closest = closest.map(|node| ClosestNode { contact: node.contact, token: node.note.clone() });
-        let mut closest: Vec<_> = closest.collect();
+        let found: Vec<_> =
+            self.lookup.found().filter_map(|node| Some((node.contact, node.note.as_deref()?))).collect();
+        let passed_over_by = |id: &Id| {
+            let distance = self.target.distance(id);
+            found.iter().take_while(|(_, said)| said.passes_over(id, distance)).count()
+        };
+        let node = |(contact, said): &(Contact, &Said)| ClosestNode {
+            contact: *contact,
+            token: said.token.clone(),
+            passed_over_by: passed_over_by(&contact.id),
+        };
+        let mut closest: Vec<_> = found.iter().map(node).collect();
         let beyond = closest.split_off(self.k.min(closest.len()));
         FindNodeOutcome {
             target: self.target,
@@ -101,6 +141,18 @@ impl FindNodeOutcome {
         let distance = self.target.distance(own);
         let closer = self.all().filter(|node| self.target.distance(&node.contact.id) < distance);
         closer.count() < count
+    }
+
+    /// How many of all nodes found, counted from the closest, are to have a value of which `redundancy` copies are wanted.
+    ///
+    /// More than that if all of so many passed over one of the k closest: honest nodes name the closest that they know, those that
+    /// collude one another only, and now and then they are all of the very closest.
+    #[must_use]
+    pub fn copies(&self, redundancy: usize) -> usize {
+        let last_hidden =
+            self.closest.iter().skip(redundancy).rposition(|node| node.passed_over_by >= redundancy);
+        let extra = if redundancy == 0 { None } else { last_hidden };
+        redundancy.saturating_add(extra.map_or(0, |place| place.saturating_add(1)))
     }
 
     /// The closest nodes, and those beyond them.
@@ -348,7 +400,7 @@ mod tests {
 
     /// Distances are the last byte of ids: so many nodes in the network that one in ten distances has one.
     fn cautious() -> LookupConfig {
-        let caution = Caution { dense: 3.0, sparse: 3.0, reach: 2.0, k: 5 };
+        let caution = Caution { dense: 3.0, sparse: 3.0, reach: 2.0, k: 5, beside: 0 };
         let network_size = 0.1 / TARGET.distance(&node(1).id).share();
         LookupConfig { caution: Some(caution), network_size: Some(network_size), ..plain(8) }
     }
@@ -397,6 +449,57 @@ mod tests {
         assert_eq!((found(&search), search.outcome().beyond), (nodes([201, 202, 203]), vec![]));
     }
 
+    /// Neither too dense nor too sparse, wherever nodes are.
+    fn wary_of_short_ways() -> LookupConfig {
+        let caution = Caution { dense: 1e9, sparse: 1e9, reach: 1.0, k: 3, beside: 2 };
+        LookupConfig { caution: Some(caution), ..cautious() }
+    }
+
+    #[test]
+    fn who_leads_straight_to_the_closest_is_not_believed_without_others() {
+        let mut search = search(&[100, 101, 102], LookupConfig { concurrency: 3, ..wary_of_short_ways() });
+        assert_eq!(asked(&mut search, START), nodes([100, 101, 102]));
+        search.on_answer(&node(100), naming(nodes([10, 11, 12])), START);
+        search.on_answer(&node(101), naming(nodes([50, 51])), START);
+        search.on_answer(&node(102), naming(nodes([52])), START);
+        assert_eq!(asked(&mut search, START), nodes([10, 11, 12]));
+        search.on_answer(&node(10), naming(nodes([11, 12])), START);
+        search.on_answer(&node(11), naming(nodes([10, 12])), START);
+        assert_eq!(asked(&mut search, START), nodes([50, 51]), "before the last of the closest has answered");
+        search.on_answer(&node(12), naming(nodes([10, 11])), START);
+        search.on_answer(&node(51), naming(vec![]), START);
+        assert!(matches!(search.poll(START), Step::Wait(_)));
+        search.on_answer(&node(50), naming(nodes([5])), START);
+        assert_eq!(asked(&mut search, START), nodes([5]));
+        search.on_answer(&node(5), naming(vec![]), START);
+        assert_eq!(search.poll(START), Step::Done);
+        assert_eq!((found(&search), search.outcome().beyond), (nodes([5, 10, 11]), vec![]));
+    }
+
+    #[test]
+    fn who_has_nobody_else_to_ask_believes_them() {
+        let mut search = search(&[100], wary_of_short_ways());
+        assert_eq!(asked(&mut search, START), nodes([100]));
+        search.on_answer(&node(100), naming(nodes([10, 11, 12])), START);
+        assert_eq!(asked(&mut search, START), nodes([10, 11, 12]));
+        for n in [10, 11, 12] {
+            search.on_answer(&node(n), naming(nodes([10, 11, 12])), START);
+        }
+        assert_eq!(search.poll(START), Step::Done);
+        assert!(search.outcome().complete);
+        assert_eq!(found(&search), nodes([10, 11, 12]));
+    }
+
+    #[test]
+    fn among_nodes_that_we_know_nobody_leads_us() {
+        let mut search = search(&[1, 2, 3, 4, 5], wary_of_short_ways());
+        assert_eq!(asked(&mut search, START), nodes([1, 2, 3]));
+        for n in [1, 2, 3] {
+            search.on_answer(&node(n), naming(nodes([4])), START);
+        }
+        assert_eq!(search.poll(START), Step::Done);
+    }
+
     #[test]
     fn a_suspicion_that_proves_wrong_costs_no_more() {
         let mut search = search(&[201, 202, 203, 204, 205, 206], cautious());
@@ -416,8 +519,46 @@ mod tests {
     }
 
     #[test]
+    fn a_value_is_stored_at_those_too_whom_the_closest_keep_quiet_about() {
+        let copies_if_first_name = |others: [u8; 2]| {
+            let mut search = search(&[1, 2, 3, 4, 5], LookupConfig { k: 5, ..plain(5) });
+            assert_eq!(asked(&mut search, START).len(), 5);
+            for n in [1, 2, 3] {
+                search.on_answer(&node(n), naming(nodes([1, 2, 3].into_iter().chain(others))), START);
+            }
+            search.on_answer(&node(4), naming(nodes([1, 2, 3, 5])), START);
+            search.on_answer(&node(5), naming(nodes([1, 2, 3, 4])), START);
+            let found = search.outcome();
+            [0, 1, 3, 4, 5, 6].map(|redundancy| found.copies(redundancy))
+        };
+        assert_eq!(copies_if_first_name([8, 9]), [0, 5, 5, 4, 5, 6]);
+        assert_eq!(copies_if_first_name([5, 9]), [0, 4, 4, 4, 5, 6]);
+        assert_eq!(copies_if_first_name([4, 5]), [0, 1, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn who_names_as_many_as_it_may_keeps_quiet_about_nobody_farther_away() {
+        let copies_if_first_name = |named: &[u8]| {
+            let mut search = search(&[1, 2, 5], plain(3));
+            assert_eq!(asked(&mut search, START).len(), 3);
+            for n in [1, 2] {
+                search.on_answer(&node(n), naming(nodes(named.iter().copied())), START);
+            }
+            search.on_answer(&node(5), naming(vec![]), START);
+            for n in [3, 4] {
+                search.on_failure(&node(n), Failure::TimedOut, START);
+            }
+            search.outcome().copies(2)
+        };
+        assert_eq!(copies_if_first_name(&[1, 2, 3]), 2);
+        assert_eq!(copies_if_first_name(&[1, 2]), 2, "the third may have been ourselves");
+        assert_eq!(copies_if_first_name(&[1]), 3, "they may name two more");
+        assert_eq!(copies_if_first_name(&[1, 2, 9]), 3);
+    }
+
+    #[test]
     fn we_are_close_if_few_are_closer() {
-        let closest = [1, 2, 4].map(|n| ClosestNode { contact: node(n), token: None });
+        let closest = [1, 2, 4].map(|n| ClosestNode { contact: node(n), token: None, passed_over_by: 0 });
         let (target, tally) = (TARGET, Tally::default());
         let outcome =
             FindNodeOutcome { target, closest: closest.into(), beyond: vec![], tally, complete: true };

@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn that_nobody_has_any_value_is_believed_of_more_nodes_than_that_there_is_one() {
-        let caution = Caution { dense: 3.0, sparse: 3.0, reach: 1.0, k: 5 };
+        let caution = Caution { dense: 3.0, sparse: 3.0, reach: 1.0, k: 5, beside: 0 };
         // As many nodes as there are distances, so that these are where they should be.
         let network_size = 1.0 / TARGET.distance(&node(1).id).share();
         let config = LookupConfig { caution: Some(caution), network_size: Some(network_size), ..plain(8) };

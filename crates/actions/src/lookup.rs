@@ -18,6 +18,8 @@ pub(crate) struct Lookup<T> {
     run: Run<T>,
     /// Is it suspicious if this is the end, whoever is closest?
     is_doubtful: bool,
+    /// Nodes that have answered and that others named.
+    met: usize,
 }
 
 impl<T: Default> Lookup<T> {
@@ -30,6 +32,7 @@ impl<T: Default> Lookup<T> {
             question,
             run,
             is_doubtful: false,
+            met: 0,
         }
     }
 
@@ -44,6 +47,7 @@ impl<T: Default> Lookup<T> {
         let Some(candidate) = self.run.on_answer(from, now) else { return };
         candidate.note = note;
         let hop = candidate.hop.saturating_add(1);
+        self.met = self.met.saturating_add(usize::from(candidate.was_named()));
         self.extend(first_of_each(nodes, NAMED_PER_K.saturating_mul(self.k)), hop);
     }
 
@@ -84,7 +88,7 @@ impl<T: Default> Lookup<T> {
                 extent.on_silent();
                 return None;
             }
-            is_enough |= extent.is_enough_with(self.distance(candidate));
+            is_enough |= extent.is_enough_with(candidate, self.distance(candidate));
             is_wanted.then_some(candidate)
         })
     }
@@ -116,8 +120,12 @@ impl<T: Default> Lookup<T> {
         let (mut extent, mut waits) = (self.extent(), false);
         for (_, candidate) in self.run.list().iter().filter(|(_, candidate)| matters(candidate.state)) {
             match candidate.state {
-                State::Answered if extent.is_enough_with(self.distance(candidate)) => return true,
-                State::Answered => {}
+                State::Answered => {
+                    let is_enough = extent.is_enough_with(candidate, self.distance(candidate));
+                    if is_enough && extent.missing(self.met) == 0 {
+                        return true;
+                    }
+                }
                 State::Failed => extent.on_silent(),
                 State::Asked { at } if self.run.is_lost(at, now) => {
                     extent.on_silent();
@@ -136,7 +144,46 @@ impl<T: Default> Lookup<T> {
 
     /// How far the nodes that have answered reach, so far none of them.
     fn extent(&self) -> Extent {
-        Extent { k: self.k, caution: self.caution, answered: 0, silent: 0, suspects: self.is_doubtful }
+        Extent {
+            k: self.k,
+            caution: self.caution,
+            answered: 0,
+            silent: 0,
+            named: 0,
+            suspects: self.is_doubtful,
+        }
+    }
+
+    /// How many are to be asked beside the k closest while those have not all answered.
+    fn ahead(&self) -> usize {
+        let Some((caution, _)) = self.caution else { return 0 };
+        let is_named = |(_, candidate): &(usize, &Candidate<T>)| candidate.was_named();
+        let live = self.run.list().live();
+        let named = live.clone().take(self.k).filter(is_named).count();
+        if named <= self.k / 2
+            || live.clone().take(self.k).any(|(_, candidate)| candidate.state == State::New)
+        {
+            return 0;
+        }
+        let beside =
+            live.skip(self.k).filter(is_named).filter(|(_, candidate)| candidate.state != State::New);
+        if beside.count() < caution.beside { caution.beside } else { 0 }
+    }
+
+    /// How many are to be asked at a time beyond the k closest, which have all answered.
+    fn beyond(&self) -> usize {
+        let mut extent = self.extent();
+        for (_, candidate) in self.run.list().iter() {
+            match candidate.state {
+                State::Answered if extent.is_enough_with(candidate, self.distance(candidate)) => {
+                    return extent.missing(self.met);
+                }
+                State::New if candidate.has_place => break,
+                State::Answered | State::New => {}
+                State::Asked { .. } | State::Failed => extent.on_silent(),
+            }
+        }
+        self.k
     }
 
     /// The place of the node to ask next, if one is to be asked now. Open questions beyond the k closest that
@@ -149,7 +196,11 @@ impl<T: Default> Lookup<T> {
         let live = list.live().filter(|(_, candidate)| !is_slow(candidate));
         let heard = live.clone().take_while(|(_, candidate)| candidate.state == State::Answered).count();
         // If the k closest have answered and this is not the end, they are suspicious: on to the next ones.
-        let window = if heard < self.k { self.k } else { heard.saturating_add(self.k) };
+        let window = if heard < self.k {
+            self.k.saturating_add(self.ahead())
+        } else {
+            heard.saturating_add(self.beyond())
+        };
         let closest = live.take(window);
         let holding = closest.clone().filter(|(_, candidate)| self.run.is_fresh(candidate, now)).count();
         let width = match () {
@@ -159,12 +210,12 @@ impl<T: Default> Lookup<T> {
         };
         let mut askable = closest.take(width).filter(|(_, candidate)| list.is_askable(candidate));
         let (index, first) = askable.next()?;
-        if first.hop > 1 {
+        if first.was_named() {
             return Some(index);
         }
         // Nobody has named a closer one: of those that we know ourselves, all of one bucket as a rule, the quickest
         // will bring the most.
-        let quick = askable.filter(|(_, other)| other.hop == 1 && other.rtt.is_some());
+        let quick = askable.filter(|(_, other)| !other.was_named() && other.rtt.is_some());
         let quickest = quick.min_by_key(|(_, other)| other.rtt);
         let is_quicker =
             |(_, other): &(usize, &Candidate<T>)| first.rtt.is_none_or(|rtt| other.rtt < Some(rtt));
@@ -180,6 +231,8 @@ struct Extent {
     answered: usize,
     /// Those among them that have not. Our estimate of the network counts dead nodes, so these do not make it sparse.
     silent: usize,
+    /// Those of the k closest that others named.
+    named: usize,
     suspects: bool,
 }
 
@@ -189,9 +242,21 @@ impl Extent {
         self.silent = self.silent.saturating_add(1);
     }
 
+    /// Have we come to the k closest by so short a way, of those whom we asked first and next to nobody besides, that these may have
+    /// led us to one another? So many more are to be heard, if `met` nodes that others named have been.
+    fn missing(&self, met: usize) -> usize {
+        // Close to the target we know all nodes ourselves, and nobody leads us.
+        let is_led = self.named > self.k / 2;
+        let beside = self.caution.filter(|_| is_led).map_or(0, |(caution, _)| caution.beside);
+        beside.saturating_sub(met.saturating_sub(self.named))
+    }
+
     /// Is one more, at this distance, enough?
-    fn is_enough_with(&mut self, distance: Distance) -> bool {
+    fn is_enough_with<T>(&mut self, candidate: &Candidate<T>, distance: Distance) -> bool {
         self.answered = self.answered.saturating_add(1);
+        if self.answered <= self.k {
+            self.named = self.named.saturating_add(usize::from(candidate.was_named()));
+        }
         let Some((caution, size)) = self.caution else { return self.answered >= self.k };
         let expected = size * distance.share();
         if self.answered <= self.k {

@@ -280,6 +280,11 @@ impl<T> Candidate<T> {
         }
     }
 
+    /// Has another node named it? Else we knew it ourselves.
+    pub(crate) fn was_named(&self) -> bool {
+        self.hop > 1
+    }
+
     fn is_open(&self) -> bool {
         matches!(self.state, State::Asked { .. })
     }

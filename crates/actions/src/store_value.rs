@@ -112,7 +112,7 @@ mod tests {
     const VALUE: Bytes = Bytes::from_static(b"value");
 
     fn at(n: u8) -> ClosestNode {
-        ClosestNode { contact: node(n), token: Some(Bytes::from(vec![n])) }
+        ClosestNode { contact: node(n), token: Some(Bytes::from(vec![n])), passed_over_by: 0 }
     }
 
     #[test]

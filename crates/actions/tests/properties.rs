@@ -324,7 +324,7 @@ proptest! {
     fn no_value_is_stored_more_often_than_wanted(seed: u64, size in 1_usize..200, config in configs(), redundancy in 0_usize..8) {
         let mut network = Network::hostile(seed, size);
         let all = network.closest();
-        let nodes = all.iter().map(|contact| ClosestNode { contact: *contact, token: Some(Bytes::from_static(b"t")) });
+        let nodes = all.iter().map(|contact| ClosestNode { contact: *contact, token: Some(Bytes::from_static(b"t")), passed_over_by: 0 });
         let now = Time::from_secs(1);
         let mut store = StoreValue::new(network.target, value(1), nodes, redundancy, config, now);
         let seen = drive(&mut network, &mut store, &config);

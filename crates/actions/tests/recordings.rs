@@ -96,7 +96,11 @@ impl<'a> Network<'a> {
                 let start = self.scenario["start_with"].as_array().unwrap();
                 let node = |name: &Value| {
                     let contact = self.names[name.as_str().unwrap()];
-                    ClosestNode { contact, token: string(&self.nodes[&contact.addr]["token"]) }
+                    ClosestNode {
+                        contact,
+                        token: string(&self.nodes[&contact.addr]["token"]),
+                        passed_over_by: 0,
+                    }
                 };
                 let nodes = start.iter().map(node).collect();
                 self.store_value(nodes, config)

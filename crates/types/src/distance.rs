@@ -18,6 +18,9 @@ impl Distance {
     /// The distance of an id to itself.
     pub const ZERO: Self = Self { high: 0, middle: 0, low: 0 };
 
+    /// The distance of an id to the one that has no bit in common with it. None is greater.
+    pub const MAX: Self = Self { high: u64::MAX, middle: u64::MAX, low: u32::MAX };
+
     /// The share of all ids that lie within this distance, be it to whichever id: 0 to 1, exact to one part in 2^53.
     #[must_use]
     pub fn share(&self) -> f64 {

@@ -226,7 +226,7 @@ impl<S: Storage> Engine<S> {
     /// On how many of the nodes found a value is stored: if the closest are suspicious, they may be as many as they like, and all
     /// made up.
     fn redundancy(&self, found: &FindNodeOutcome) -> usize {
-        self.settings.store_redundancy.saturating_add(found.beyond.len())
+        found.copies(self.settings.store_redundancy.saturating_add(found.beyond.len()))
     }
 
     /// Keeps a copy of a value of ours, if we are one of those who should have it. The original never does,
