@@ -37,7 +37,7 @@ pub struct Holder {
 impl FindValue {
     /// Looks for holders of `key` from the nodes in `start`. `own` is never asked nor found.
     ///
-    /// Of the start nodes the closest 4 k are kept, `max_queries` at most.
+    /// Of the start nodes the closest 6 k are kept, `max_queries` at most.
     #[must_use]
     pub fn new(
         key: Id,

@@ -270,9 +270,9 @@ impl Extent {
     }
 }
 
-/// How many times k nodes are kept that were not asked yet: enough for those that a [`Caution`] wants to hear, and for some dead ones
-/// among them. The next answers bring more, and every one is looked at with each answer.
-const SPARE_PER_K: usize = 4;
+/// How many times k nodes are kept that were not asked yet. Most are never asked, but where somebody invents nodes next to the target
+/// the true ones are behind these: with 4 instead of 6, inventors from 64 prefixes push them out.
+const SPARE_PER_K: usize = 6;
 
 /// How many times k contacts are read of one answer. Honest ones hold k at most; the rest is room for
 /// others' larger k, and a liar gains little from it.

@@ -11,7 +11,7 @@ use khashmir_sim::{AdversaryKind, Run, Scenario, Work};
 const CHURN: [&str; 3] = ["churn-15m", "churn-5m", "churn-60m"];
 const LOSS: [&str; 3] = ["loss-1", "loss-10", "loss-30"];
 const REACH: [&str; 3] = ["departure", "nat", "partition"];
-const HOSTILE: [&str; 4] = ["colluders", "inventors", "liars", "swallowers"];
+const HOSTILE: [&str; 5] = ["colluders", "inventors", "inventors-64", "liars", "swallowers"];
 const FLOODS: [&str; 2] = ["flooders", "overload"];
 
 const NODES: usize = 200;
@@ -65,7 +65,7 @@ fn every_campaign_says_what_it_is_about_sets_a_level_and_is_run_here() {
     let mut known = [&CHURN[..], &LOSS, &REACH, &HOSTILE, &FLOODS].concat();
     known.sort_unstable();
     let mut found: Vec<_> = fs::read_dir(directory()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    found.sort_unstable();
+    found.sort_unstable_by_key(|path| path.with_extension(""));
     let names: Vec<_> = found.iter().map(|path| path.file_stem().unwrap().to_str().unwrap()).collect();
     assert_eq!(names, known);
     for path in found {
