@@ -70,9 +70,10 @@ pub struct Caution {
     pub reach: f64,
     /// and this many in any case, be they farther.
     pub k: usize,
-    /// If most of the k closest were named by others, so many more that were named are to be heard before the end. Who colludes leads
-    /// from the first question straight to the closest that collude; honest nodes come closer step by step.
-    pub beside: usize,
+    /// If most of the k closest were named by others, nodes on so many paths are to be heard, if there are so many: on those that begin at
+    /// different first hops (Baumgart and Mies, "S/Kademlia", ICPADS 2007). Who colludes leads from the first hop straight to the closest
+    /// that collude; on other paths honest nodes come closer step by step.
+    pub paths: usize,
 }
 
 impl Caution {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use khashmir_types::{Contact, Distance, Id, Time};
 
 use crate::lookup::Lookup;
+use crate::shortlist::Way;
 use crate::{Action, Answer, Failure, Lead, LookupConfig, Question, Step, Tally};
 
 /// Finds the k nodes closest to a target that answer.
@@ -78,7 +79,7 @@ impl FindNode {
         now: Time,
     ) -> Self {
         let mut lookup = Lookup::new(target, Question::FindNode { target }, own, config, now);
-        lookup.extend(start, 1);
+        lookup.extend(start, Way::START);
         Self { target, k: config.k.max(1), lookup }
     }
 }
@@ -274,9 +275,9 @@ mod tests {
         assert_eq!(asked(&mut search, START), nodes([8]));
         search.on_answer(&node(8), naming(nodes([4, 5])), START);
         assert_eq!(asked(&mut search, START), nodes([4]));
-        search.lookup.extend(nodes([1]), 2);
+        search.lookup.extend(nodes([1]), Way { hop: 2, path: 1 });
         assert_eq!(asked(&mut search, START), nodes([1]));
-        search.lookup.extend(nodes([2]), 2);
+        search.lookup.extend(nodes([2]), Way { hop: 2, path: 1 });
         assert_eq!(asked(&mut search, START), [], "not the closest");
     }
 
@@ -400,7 +401,7 @@ mod tests {
 
     /// Distances are the last byte of ids: so many nodes in the network that one in ten distances has one.
     fn cautious() -> LookupConfig {
-        let caution = Caution { dense: 3.0, sparse: 3.0, reach: 2.0, k: 5, beside: 0 };
+        let caution = Caution { dense: 3.0, sparse: 3.0, reach: 2.0, k: 5, paths: 0 };
         let network_size = 0.1 / TARGET.distance(&node(1).id).share();
         LookupConfig { caution: Some(caution), network_size: Some(network_size), ..plain(8) }
     }
@@ -451,7 +452,7 @@ mod tests {
 
     /// Neither too dense nor too sparse, wherever nodes are.
     fn wary_of_short_ways() -> LookupConfig {
-        let caution = Caution { dense: 1e9, sparse: 1e9, reach: 1.0, k: 3, beside: 2 };
+        let caution = Caution { dense: 1e9, sparse: 1e9, reach: 1.0, k: 3, paths: 3 };
         LookupConfig { caution: Some(caution), ..cautious() }
     }
 
@@ -465,9 +466,14 @@ mod tests {
         assert_eq!(asked(&mut search, START), nodes([10, 11, 12]));
         search.on_answer(&node(10), naming(nodes([11, 12])), START);
         search.on_answer(&node(11), naming(nodes([10, 12])), START);
-        assert_eq!(asked(&mut search, START), nodes([50, 51]), "before the last of the closest has answered");
+        let witnesses = nodes([50, 52]);
+        assert_eq!(
+            asked(&mut search, START),
+            witnesses,
+            "one of each other path, before the last has answered"
+        );
         search.on_answer(&node(12), naming(nodes([10, 11])), START);
-        search.on_answer(&node(51), naming(vec![]), START);
+        search.on_answer(&node(52), naming(vec![]), START);
         assert!(matches!(search.poll(START), Step::Wait(_)));
         search.on_answer(&node(50), naming(nodes([5])), START);
         assert_eq!(asked(&mut search, START), nodes([5]));

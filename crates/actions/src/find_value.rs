@@ -3,6 +3,7 @@
 use khashmir_types::{Contact, Id, Time};
 
 use crate::lookup::Lookup;
+use crate::shortlist::Way;
 use crate::{Action, Answer, Failure, Lead, LookupConfig, Question, Step, Tally};
 
 /// Finds nodes that have values under a key, on the way to the k nodes closest to it.
@@ -47,7 +48,7 @@ impl FindValue {
         now: Time,
     ) -> Self {
         let mut lookup = Lookup::new(key, Question::FindValue { key }, own, config, now);
-        lookup.extend(start, 1);
+        lookup.extend(start, Way::START);
         Self { lookup }
     }
 }
@@ -112,7 +113,7 @@ mod tests {
 
     #[test]
     fn that_nobody_has_any_value_is_believed_of_more_nodes_than_that_there_is_one() {
-        let caution = Caution { dense: 3.0, sparse: 3.0, reach: 1.0, k: 5, beside: 0 };
+        let caution = Caution { dense: 3.0, sparse: 3.0, reach: 1.0, k: 5, paths: 0 };
         // As many nodes as there are distances, so that these are where they should be.
         let network_size = 1.0 / TARGET.distance(&node(1).id).share();
         let config = LookupConfig { caution: Some(caution), network_size: Some(network_size), ..plain(8) };

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use khashmir_types::{Contact, Id, Time};
 
 use crate::run::{End, Run};
+use crate::shortlist::Way;
 use crate::{Action, Answer, Ask, Failure, Holder, LookupConfig, Question, Step, Tally};
 
 /// Gets the values under a key from nodes that say they have some, closest first.
@@ -90,7 +91,7 @@ impl GetValue {
     ) -> Self {
         let mut run = Run::new(key, config, now);
         let holders = holders.into_iter().filter(|holder| holder.num > 0);
-        run.extend(holders.map(|holder| (holder.contact.into(), holder.num)), 1, usize::MAX);
+        run.extend(holders.map(|holder| (holder.contact.into(), holder.num)), Way::START, usize::MAX);
         let known = own.into_iter().filter(|value| !value.is_empty()).collect();
         Self { key, wanted, run, known, givers: 0, deliveries: VecDeque::new(), awaits_holders: false }
     }
@@ -113,7 +114,7 @@ impl GetValue {
     /// Adds a node that says it has values; one of none is ignored.
     pub fn add_holder(&mut self, holder: Holder) {
         if holder.num > 0 {
-            self.run.extend([(holder.contact.into(), holder.num)], 1, usize::MAX);
+            self.run.extend([(holder.contact.into(), holder.num)], Way::START, usize::MAX);
         }
     }
 

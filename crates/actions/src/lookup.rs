@@ -6,7 +6,7 @@
 use khashmir_types::{Contact, Distance, Id, Time};
 
 use crate::run::{End, Run};
-use crate::shortlist::{Candidate, Lead, State};
+use crate::shortlist::{Candidate, Lead, State, Way};
 use crate::{Ask, Caution, Failure, LookupConfig, Question, Step, Tally};
 
 #[derive(Clone, Debug)]
@@ -18,8 +18,10 @@ pub(crate) struct Lookup<T> {
     run: Run<T>,
     /// Is it suspicious if this is the end, whoever is closest?
     is_doubtful: bool,
-    /// Nodes that have answered and that others named.
-    met: usize,
+    /// Paths, as we count those whom we asked ourselves and who have answered.
+    paths: u8,
+    /// The paths on which somebody has answered whom another named, a bit for each.
+    walked: u64,
 }
 
 impl<T: Default> Lookup<T> {
@@ -32,23 +34,30 @@ impl<T: Default> Lookup<T> {
             question,
             run,
             is_doubtful: false,
-            met: 0,
+            paths: 0,
+            walked: 0,
         }
     }
 
-    /// Adds nodes that somebody at `hop - 1` named. Our own id is skipped.
-    pub(crate) fn extend(&mut self, nodes: impl IntoIterator<Item = impl Into<Lead>>, hop: usize) {
+    /// Adds nodes that we know or that somebody named. Our own id is skipped.
+    pub(crate) fn extend(&mut self, nodes: impl IntoIterator<Item = impl Into<Lead>>, way: Way) {
         let others = nodes.into_iter().map(Into::into).filter(|lead: &Lead| lead.contact.id != self.own);
-        self.run.extend(others.map(|lead| (lead, T::default())), hop, SPARE_PER_K.saturating_mul(self.k));
+        self.run.extend(others.map(|lead| (lead, T::default())), way, SPARE_PER_K.saturating_mul(self.k));
     }
 
     /// Takes in the answer of a node: the nodes it names, and what to note of itself.
     pub(crate) fn on_answer(&mut self, from: &Contact, nodes: Vec<Contact>, note: T, now: Time) {
         let Some(candidate) = self.run.on_answer(from, now) else { return };
         candidate.note = note;
-        let hop = candidate.hop.saturating_add(1);
-        self.met = self.met.saturating_add(usize::from(candidate.was_named()));
-        self.extend(first_of_each(nodes, NAMED_PER_K.saturating_mul(self.k)), hop);
+        let path = if candidate.was_named() {
+            self.walked |= bit(candidate.way.path);
+            candidate.way.path
+        } else {
+            self.paths = self.paths.wrapping_add(1);
+            self.paths
+        };
+        let way = Way { hop: candidate.way.hop.saturating_add(1), path };
+        self.extend(first_of_each(nodes, NAMED_PER_K.saturating_mul(self.k)), way);
     }
 
     /// Says whether it is suspicious if this is the end, whoever is closest.
@@ -122,7 +131,13 @@ impl<T: Default> Lookup<T> {
             match candidate.state {
                 State::Answered => {
                     let is_enough = extent.is_enough_with(candidate, self.distance(candidate));
-                    if is_enough && extent.missing(self.met) == 0 {
+                    let can_tell = |witness: &Candidate<T>| {
+                        matters(witness.state)
+                            && (witness.state == State::New || self.run.is_fresh(witness, now))
+                    };
+                    if is_enough
+                        && !(extent.are_led() && self.witnesses().any(|(_, witness)| can_tell(witness)))
+                    {
                         return true;
                     }
                 }
@@ -154,41 +169,62 @@ impl<T: Default> Lookup<T> {
         }
     }
 
-    /// How many are to be asked beside the k closest while those have not all answered.
-    fn ahead(&self) -> usize {
-        let Some((caution, _)) = self.caution else { return 0 };
-        let is_named = |(_, candidate): &(usize, &Candidate<T>)| candidate.was_named();
-        let live = self.run.list().live();
-        let named = live.clone().take(self.k).filter(is_named).count();
-        if named <= self.k / 2
-            || live.clone().take(self.k).any(|(_, candidate)| candidate.state == State::New)
-        {
-            return 0;
-        }
-        let beside =
-            live.skip(self.k).filter(is_named).filter(|(_, candidate)| candidate.state != State::New);
-        if beside.count() < caution.beside { caution.beside } else { 0 }
+    /// Those who could tell whether there is another way to the target than the few on which we have come so far: named by others, on
+    /// paths on which nobody has answered whom another named. Nobody, once enough paths were walked.
+    fn witnesses(&self) -> impl Iterator<Item = (usize, &Candidate<T>)> {
+        let wanted = self.caution.map_or(0, |(caution, _)| caution.paths);
+        let live =
+            if (self.walked.count_ones() as usize) < wanted { Some(self.run.list().live()) } else { None };
+        let is_witness =
+            |candidate: &Candidate<T>| candidate.was_named() && self.walked & bit(candidate.way.path) == 0;
+        live.into_iter().flatten().filter(move |(_, candidate)| is_witness(candidate))
     }
 
-    /// How many are to be asked at a time beyond the k closest, which have all answered.
-    fn beyond(&self) -> usize {
+    /// Were all of the k closest that live asked, and most of them named by others?
+    fn has_come_close(&self) -> bool {
+        let closest = self.run.list().live().take(self.k);
+        let named = closest.clone().filter(|(_, candidate)| candidate.was_named()).count();
+        named > self.k / 2 && !closest.clone().any(|(_, candidate)| candidate.state == State::New)
+    }
+
+    /// Have the k closest been heard, and were they not suspicious?
+    fn is_content(&self) -> bool {
         let mut extent = self.extent();
         for (_, candidate) in self.run.list().iter() {
             match candidate.state {
-                State::Answered if extent.is_enough_with(candidate, self.distance(candidate)) => {
-                    return extent.missing(self.met);
-                }
-                State::New if candidate.has_place => break,
+                State::Answered if extent.is_enough_with(candidate, self.distance(candidate)) => return true,
+                State::New if candidate.has_place => return false,
                 State::Answered | State::New => {}
                 State::Asked { .. } | State::Failed => extent.on_silent(),
             }
         }
-        self.k
+        false
     }
 
-    /// The place of the node to ask next, if one is to be asked now. Open questions beyond the k closest that
-    /// are not slow hold up nobody.
+    /// The place of the node to ask next, if one is to be asked now.
     fn next(&self, now: Time) -> Option<usize> {
+        self.next_closest(now).or_else(|| self.next_witness(now))
+    }
+
+    /// The place of the closest node on a path of its own, if that is wanted: the last of the closest need not have answered.
+    fn next_witness(&self, now: Time) -> Option<usize> {
+        if !self.has_come_close() || !self.run.has_room(self.run.fresh(now).count()) {
+            return None;
+        }
+        let asked = self.witnesses().filter(|(_, witness)| self.run.is_fresh(witness, now));
+        let covered = asked.fold(self.walked, |covered, (_, witness)| covered | bit(witness.way.path));
+        let wanted = self.caution.map_or(0, |(caution, _)| caution.paths);
+        let is_wanted = |witness: &Candidate<T>| {
+            covered & bit(witness.way.path) == 0 && self.run.list().is_askable(witness)
+        };
+        let mut wanted =
+            self.witnesses().take(if (covered.count_ones() as usize) < wanted { usize::MAX } else { 0 });
+        wanted.find(|(_, witness)| is_wanted(witness)).map(|(index, _)| index)
+    }
+
+    /// The place of the closest node to ask, if one is to be asked now. Open questions beyond the k closest that
+    /// are not slow hold up nobody.
+    fn next_closest(&self, now: Time) -> Option<usize> {
         let list = self.run.list();
         let is_slow = |candidate: &Candidate<T>| {
             matches!(candidate.state, State::Asked { .. }) && !self.run.is_fresh(candidate, now)
@@ -196,10 +232,10 @@ impl<T: Default> Lookup<T> {
         let live = list.live().filter(|(_, candidate)| !is_slow(candidate));
         let heard = live.clone().take_while(|(_, candidate)| candidate.state == State::Answered).count();
         // If the k closest have answered and this is not the end, they are suspicious: on to the next ones.
-        let window = if heard < self.k {
-            self.k.saturating_add(self.ahead())
-        } else {
-            heard.saturating_add(self.beyond())
+        let window = match () {
+            () if heard < self.k => self.k,
+            () if self.is_content() => heard,
+            () => heard.saturating_add(self.k),
         };
         let closest = live.take(window);
         let holding = closest.clone().filter(|(_, candidate)| self.run.is_fresh(candidate, now)).count();
@@ -242,13 +278,9 @@ impl Extent {
         self.silent = self.silent.saturating_add(1);
     }
 
-    /// Have we come to the k closest by so short a way, of those whom we asked first and next to nobody besides, that these may have
-    /// led us to one another? So many more are to be heard, if `met` nodes that others named have been.
-    fn missing(&self, met: usize) -> usize {
-        // Close to the target we know all nodes ourselves, and nobody leads us.
-        let is_led = self.named > self.k / 2;
-        let beside = self.caution.filter(|_| is_led).map_or(0, |(caution, _)| caution.beside);
-        beside.saturating_sub(met.saturating_sub(self.named))
+    /// Were most of the k closest named by others? Who is close to the target knows them himself.
+    fn are_led(&self) -> bool {
+        self.named > self.k / 2
     }
 
     /// Is one more, at this distance, enough?
@@ -268,6 +300,11 @@ impl Extent {
         let is_far_enough = self.answered >= caution.k && expected >= caution.reach * self.k as f64;
         self.answered >= self.k && (!self.suspects || is_far_enough)
     }
+}
+
+/// One of 64 bits for a path: there are a dozen.
+fn bit(path: u8) -> u64 {
+    1 << (path % 64)
 }
 
 /// How many times k nodes are kept that were not asked yet. Most are never asked, but where somebody invents nodes next to the target

@@ -3,7 +3,7 @@
 
 use khashmir_types::{Contact, Id, Time};
 
-use crate::shortlist::{Candidate, Lead, Shortlist, State};
+use crate::shortlist::{Candidate, Lead, Shortlist, State, Way};
 use crate::{Failure, LookupConfig, Step, Tally};
 
 #[derive(Clone, Debug)]
@@ -45,11 +45,11 @@ impl<T> Run<T> {
     /// Adds nodes that may be asked. Those that never can be within the limit on questions are forgotten;
     /// nodes are asked closest first, so these are the farthest. One more is kept: if it is left at the
     /// limit, the run was cut short. And no more than `spare` are kept that were not asked yet.
-    pub(crate) fn extend(&mut self, nodes: impl IntoIterator<Item = (Lead, T)>, hop: usize, spare: usize) {
+    pub(crate) fn extend(&mut self, nodes: impl IntoIterator<Item = (Lead, T)>, way: Way, spare: usize) {
         let nodes = nodes.into_iter();
         self.list.reserve(nodes.size_hint().1.map_or(0, |most| most.min(spare)));
         for (lead, note) in nodes {
-            self.list.add(lead, hop, note);
+            self.list.add(lead, way, note);
         }
         self.list.keep_untried(self.queries_left().saturating_add(1).min(spare));
     }
@@ -66,7 +66,7 @@ impl<T> Run<T> {
             return None;
         }
         let candidate = self.list.on_answer(from)?;
-        self.tally.on_answer(candidate.hop);
+        self.tally.on_answer(candidate.way.hop);
         Some(candidate)
     }
 

@@ -23,8 +23,7 @@ pub(crate) struct Candidate<T> {
     /// The node, at the address where it was asked last or will be asked next.
     pub(crate) contact: Contact,
     pub(crate) state: State,
-    /// How many nodes named one another from the start to this one, itself included.
-    pub(crate) hop: usize,
+    pub(crate) way: Way,
     /// How long it takes to answer, if it was asked before.
     pub(crate) rtt: Option<Duration>,
     pub(crate) note: T,
@@ -38,6 +37,20 @@ pub(crate) struct Candidate<T> {
 struct Addresses {
     first: SocketAddr,
     others: Vec<SocketAddr>,
+}
+
+/// How one has come to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Way {
+    /// How many nodes named one another from the start to this one, itself included.
+    pub(crate) hop: usize,
+    /// Which of those whom we knew ourselves named the first of them; of several the first that did.
+    pub(crate) path: u8,
+}
+
+impl Way {
+    /// Of those whom we know ourselves.
+    pub(crate) const START: Self = Self { hop: 1, path: 0 };
 }
 
 /// A node to begin with.
@@ -79,10 +92,10 @@ impl<T> Shortlist<T> {
         self.by_distance.reserve(candidates);
     }
 
-    /// Adds a node, or another address of a known one. A known one keeps its hop and note.
+    /// Adds a node, or another address of a known one. A known one keeps its way and note.
     ///
     /// The null id, port 0 and addresses that stayed silent are skipped.
-    pub(crate) fn add(&mut self, lead: Lead, hop: usize, note: T) {
+    pub(crate) fn add(&mut self, lead: Lead, way: Way, note: T) {
         let contact = lead.contact;
         if contact.id.is_null() || contact.addr.port() == 0 || self.silent.contains(&contact.addr) {
             return;
@@ -94,7 +107,7 @@ impl<T> Shortlist<T> {
                 }
             }
             Err(place) => {
-                let mut candidate = Candidate::new(lead, hop, note);
+                let mut candidate = Candidate::new(lead, way, note);
                 candidate.has_place = self.has_room(contact.addr);
                 self.by_distance.insert(place, candidate);
             }
@@ -244,8 +257,8 @@ impl<T> Shortlist<T> {
 }
 
 impl<T> Candidate<T> {
-    fn new(Lead { contact, rtt }: Lead, hop: usize, note: T) -> Self {
-        Self { contact, state: State::New, hop, rtt, note, has_place: true, addresses: None }
+    fn new(Lead { contact, rtt }: Lead, way: Way, note: T) -> Self {
+        Self { contact, state: State::New, way, rtt, note, has_place: true, addresses: None }
     }
 
     /// Notes another address; returns whether it is to be asked there now.
@@ -282,7 +295,7 @@ impl<T> Candidate<T> {
 
     /// Has another node named it? Else we knew it ourselves.
     pub(crate) fn was_named(&self) -> bool {
-        self.hop > 1
+        self.way.hop > 1
     }
 
     fn is_open(&self) -> bool {
@@ -301,7 +314,7 @@ mod tests {
 
     fn list(contacts: impl IntoIterator<Item = Contact>) -> Shortlist<()> {
         let mut list = Shortlist::new(TARGET, usize::MAX);
-        contacts.into_iter().for_each(|contact| list.add(contact.into(), 1, ()));
+        contacts.into_iter().for_each(|contact| list.add(contact.into(), Way::START, ()));
         list
     }
 
@@ -324,27 +337,27 @@ mod tests {
     fn a_failed_node_comes_back_at_an_address_named_later_but_at_none_twice() {
         let mut list = list(nodes([1]));
         for at in [1, 7, 8] {
-            list.add(node_at(1, at).into(), 1, ());
+            list.add(node_at(1, at).into(), Way::START, ());
             assert_eq!(live(&list), [node_at(1, at)]);
             list.on_asked(0, START);
             assert_eq!(list.on_failure(&node_at(1, at)), Some(()));
-            list.add(node_at(1, at).into(), 1, ());
+            list.add(node_at(1, at).into(), Way::START, ());
             assert_eq!(live(&list), []);
         }
-        list.add(node_at(1, 9).into(), 1, ());
+        list.add(node_at(1, 9).into(), Way::START, ());
         assert_eq!(live(&list), [], "three addresses are tried");
     }
 
     #[test]
     fn nobody_is_asked_at_an_address_that_stayed_silent() {
         let mut list = list([node_at(1, 7), node_at(2, 7), node(3)]);
-        list.add(node(2).into(), 1, ());
+        list.add(node(2).into(), Way::START, ());
         list.on_asked(0, START);
         let second = &list.by_distance[1];
         assert!(!list.is_askable(second), "one question at a time");
         assert_eq!(list.on_failure(&node_at(1, 7)), Some(()));
         list.on_silence(node(7).addr);
-        list.add(node_at(4, 7).into(), 1, ());
+        list.add(node_at(4, 7).into(), Way::START, ());
         assert_eq!(live(&list), nodes([2, 3]));
     }
 
@@ -360,7 +373,10 @@ mod tests {
     fn those_that_wait_for_a_place_push_out_nobody_that_has_one() {
         let mut list = Shortlist::new(TARGET, 1);
         let elsewhere = Contact::new(node(9).id, ([198, 51, 100, 1], 9977).into());
-        nodes(1..=8).into_iter().chain([elsewhere]).for_each(|contact| list.add(contact.into(), 1, ()));
+        nodes(1..=8)
+            .into_iter()
+            .chain([elsewhere])
+            .for_each(|contact| list.add(contact.into(), Way::START, ()));
         list.keep_untried(3);
         let known: Vec<_> = list.iter().map(|(_, candidate)| candidate.contact).collect();
         assert_eq!(

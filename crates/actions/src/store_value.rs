@@ -4,6 +4,7 @@ use bytes::Bytes;
 use khashmir_types::{Contact, Id, Time};
 
 use crate::run::{End, Run};
+use crate::shortlist::Way;
 use crate::{Action, Answer, Ask, ClosestNode, Failure, LookupConfig, Question, Step, Tally};
 
 /// Stores a value under a key at the closest of the nodes that gave a token, until enough have it.
@@ -46,7 +47,7 @@ impl StoreValue {
         let mut run = Run::new(key, config, now);
         run.extend(
             nodes.into_iter().filter_map(|node| Some((node.contact.into(), node.token?))),
-            1,
+            Way::START,
             usize::MAX,
         );
         Self { key, value, redundancy, run }

@@ -96,7 +96,7 @@ const FIRST_BUCKETS: [u16; 4] = [128, 64, 32, 16];
 
 /// Values by simulation (`docs/simulation.md`, question 3). Made-up nodes are far denser than chance, while accomplices that name
 /// but one another are not that much sparser. As far as 1.5 times the k-th closest there are 12 nodes on average.
-const CAUTION: Caution = Caution { dense: 3.0, sparse: 1.5, reach: 1.5, k: 20, beside: 4 };
+const CAUTION: Caution = Caution { dense: 3.0, sparse: 1.5, reach: 1.5, k: 20, paths: 4 };
 
 impl Default for Settings {
     fn default() -> Self {
