@@ -38,6 +38,8 @@ pub struct EnginePlan {
     pub reach: Option<f64>,
     /// And how many nodes it hears at least.
     pub cautious_k: Option<usize>,
+    /// On so many paths with different first hops a cautious lookup hears somebody before it ends.
+    pub paths: Option<usize>,
     /// Is `slow_after` shortened to what the round trips of the network show?
     pub adapts_patience: Option<bool>,
     /// Questions of a lookup in all.
@@ -166,6 +168,7 @@ impl EnginePlan {
             set(&mut caution.sparse, self.sparse);
             set(&mut caution.reach, self.reach);
             set(&mut caution.k, self.cautious_k);
+            set(&mut caution.paths, self.paths);
         }
         if self.cautious == Some(false) {
             lookup.caution = None;
