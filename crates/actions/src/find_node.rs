@@ -497,6 +497,23 @@ mod tests {
     }
 
     #[test]
+    fn nobody_waits_for_a_late_witness() {
+        let mut search =
+            search(&[100, 101], LookupConfig { concurrency: 4, max_in_flight: 4, ..wary_of_short_ways() });
+        assert_eq!(asked(&mut search, START), nodes([100, 101]));
+        search.on_answer(&node(100), naming(nodes([10, 11, 12])), START);
+        search.on_answer(&node(101), naming(nodes([50])), START);
+        assert_eq!(asked(&mut search, START), nodes([10, 11, 12, 50]));
+        for n in [10, 11, 12] {
+            search.on_answer(&node(n), naming(nodes([10, 11, 12])), START);
+        }
+        let slow = START + Duration::from_secs(2);
+        assert_eq!(search.poll(START), Step::Wait(slow));
+        assert_eq!(search.poll(slow), Step::Done);
+        assert_eq!(found(&search), nodes([10, 11, 12]));
+    }
+
+    #[test]
     fn among_nodes_that_we_know_nobody_leads_us() {
         let mut search = search(&[1, 2, 3, 4, 5], wary_of_short_ways());
         assert_eq!(asked(&mut search, START), nodes([1, 2, 3]));

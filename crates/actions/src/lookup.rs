@@ -131,13 +131,7 @@ impl<T: Default> Lookup<T> {
             match candidate.state {
                 State::Answered => {
                     let is_enough = extent.is_enough_with(candidate, self.distance(candidate));
-                    let can_tell = |witness: &Candidate<T>| {
-                        matters(witness.state)
-                            && (witness.state == State::New || self.run.is_fresh(witness, now))
-                    };
-                    if is_enough
-                        && !(extent.are_led() && self.witnesses().any(|(_, witness)| can_tell(witness)))
-                    {
+                    if is_enough && !(extent.are_led() && self.awaits_witness(now)) {
                         return true;
                     }
                 }
@@ -169,22 +163,27 @@ impl<T: Default> Lookup<T> {
         }
     }
 
+    /// On how many paths somebody is to be heard.
+    fn paths_wanted(&self) -> usize {
+        self.caution.map_or(0, |(caution, _)| caution.paths)
+    }
+
     /// Those who could tell whether there is another way to the target than the few on which we have come so far: named by others, on
     /// paths on which nobody has answered whom another named. Nobody, once enough paths were walked.
     fn witnesses(&self) -> impl Iterator<Item = (usize, &Candidate<T>)> {
-        let wanted = self.caution.map_or(0, |(caution, _)| caution.paths);
-        let live =
-            if (self.walked.count_ones() as usize) < wanted { Some(self.run.list().live()) } else { None };
-        let is_witness =
-            |candidate: &Candidate<T>| candidate.was_named() && self.walked & bit(candidate.way.path) == 0;
-        live.into_iter().flatten().filter(move |(_, candidate)| is_witness(candidate))
+        let are_wanted = (self.walked.count_ones() as usize) < self.paths_wanted();
+        let is_witness = move |candidate: &Candidate<T>| {
+            are_wanted && candidate.was_named() && self.walked & bit(candidate.way.path) == 0
+        };
+        self.run.list().live().filter(move |(_, candidate)| is_witness(candidate))
     }
 
-    /// Were all of the k closest that live asked, and most of them named by others?
-    fn has_come_close(&self) -> bool {
-        let closest = self.run.list().live().take(self.k);
-        let named = closest.clone().filter(|(_, candidate)| candidate.was_named()).count();
-        named > self.k / 2 && !closest.clone().any(|(_, candidate)| candidate.state == State::New)
+    /// Is there a witness to wait for, or to ask? Nobody waits for one that is late.
+    fn awaits_witness(&self, now: Time) -> bool {
+        let may_ask = self.run.may_ask();
+        self.witnesses().any(|(_, witness)| {
+            self.run.is_fresh(witness, now) || (may_ask && self.run.list().is_askable(witness))
+        })
     }
 
     /// Have the k closest been heard, and were they not suspicious?
@@ -206,30 +205,39 @@ impl<T: Default> Lookup<T> {
         self.next_closest(now).or_else(|| self.next_witness(now))
     }
 
-    /// The place of the closest node on a path of its own, if that is wanted: the last of the closest need not have answered.
+    /// The place of the closest node on a path of its own, if that is wanted and all of the k closest were asked. The last of those
+    /// need not have answered.
     fn next_witness(&self, now: Time) -> Option<usize> {
-        if !self.has_come_close() || !self.run.has_room(self.run.fresh(now).count()) {
+        let closest = self.prompt(now).take(self.k);
+        let are_led = closest.clone().filter(|(_, candidate)| candidate.was_named()).count() > self.k / 2;
+        let is_close = are_led && !closest.clone().any(|(_, candidate)| candidate.state == State::New);
+        if !is_close || !self.run.has_room(self.run.fresh(now).count()) {
             return None;
         }
         let asked = self.witnesses().filter(|(_, witness)| self.run.is_fresh(witness, now));
         let covered = asked.fold(self.walked, |covered, (_, witness)| covered | bit(witness.way.path));
-        let wanted = self.caution.map_or(0, |(caution, _)| caution.paths);
-        let is_wanted = |witness: &Candidate<T>| {
+        if covered.count_ones() as usize >= self.paths_wanted() {
+            return None;
+        }
+        let is_wanted = |(_, witness): &(usize, &Candidate<T>)| {
             covered & bit(witness.way.path) == 0 && self.run.list().is_askable(witness)
         };
-        let mut wanted =
-            self.witnesses().take(if (covered.count_ones() as usize) < wanted { usize::MAX } else { 0 });
-        wanted.find(|(_, witness)| is_wanted(witness)).map(|(index, _)| index)
+        self.witnesses().find(is_wanted).map(|(index, _)| index)
+    }
+
+    /// The candidates that live and are not slow to answer, closest first.
+    fn prompt(&self, now: Time) -> impl Iterator<Item = (usize, &Candidate<T>)> + Clone {
+        let is_slow = move |candidate: &Candidate<T>| {
+            matches!(candidate.state, State::Asked { .. }) && !self.run.is_fresh(candidate, now)
+        };
+        self.run.list().live().filter(move |(_, candidate)| !is_slow(candidate))
     }
 
     /// The place of the closest node to ask, if one is to be asked now. Open questions beyond the k closest that
     /// are not slow hold up nobody.
     fn next_closest(&self, now: Time) -> Option<usize> {
         let list = self.run.list();
-        let is_slow = |candidate: &Candidate<T>| {
-            matches!(candidate.state, State::Asked { .. }) && !self.run.is_fresh(candidate, now)
-        };
-        let live = list.live().filter(|(_, candidate)| !is_slow(candidate));
+        let live = self.prompt(now);
         let heard = live.clone().take_while(|(_, candidate)| candidate.state == State::Answered).count();
         // If the k closest have answered and this is not the end, they are suspicious: on to the next ones.
         let window = match () {
