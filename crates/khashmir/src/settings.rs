@@ -64,7 +64,8 @@ pub struct Settings {
     /// show (their mean, and one or eight deviations, smoothed as in RFC 6298; at least 100 ms)? Default: yes. A node that is later than that is still heard, but no longer waited for.
     pub adapts_patience: bool,
     /// On how many other nodes a value is stored (`STORE_REDUNDANCY`). At least 1; default 6. A copy we keep
-    /// ourselves does not count. From how many it is got is in [`retrieve_values`](Self::retrieve_values).
+    /// ourselves does not count; where the nodes found are suspicious, more get one. From how many it is got is in
+    /// [`retrieve_values`](Self::retrieve_values).
     pub store_redundancy: usize,
     /// When a get has enough (`RETRIEVE_VALUES`). Default: with 10,000 values, or with those of six holders.
     pub retrieve_values: Wanted,

@@ -224,7 +224,7 @@ impl<S: Storage> Engine<S> {
     }
 
     /// On how many of the nodes found a value is stored: if the closest are suspicious, they may be as many as they like, and all
-    /// made up.
+    /// made up, and if they keep quiet about somebody, accomplices.
     fn redundancy(&self, found: &FindNodeOutcome) -> usize {
         found.copies(self.settings.store_redundancy.saturating_add(found.beyond.len()))
     }
